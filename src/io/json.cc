@@ -1,0 +1,147 @@
+#include "io/json.h"
+
+#include <fmt/format.h>
+
+#include "base/try.h"
+
+namespace rerank::io {
+namespace {
+
+constexpr std::size_t kMaxDepth = 64;
+
+const char* type_name(simdjson::dom::element_type type) {
+  using simdjson::dom::element_type;
+  switch (type) {
+    case element_type::ARRAY:
+      return "an array";
+    case element_type::OBJECT:
+      return "an object";
+    case element_type::INT64:
+    case element_type::UINT64:
+      return "an integer";
+    case element_type::DOUBLE:
+      return "a number";
+    case element_type::STRING:
+      return "a string";
+    case element_type::BOOL:
+      return "a boolean";
+    case element_type::NULL_VALUE:
+      return "null";
+  }
+  return "a value";
+}
+
+}  // namespace
+
+std::string Json::where() const {
+  return path_.empty() ? *file_ : fmt::format("{}: {}", *file_, path_);
+}
+
+Error Json::expected(std::string_view what) const {
+  return error(Error::Code::kCorrupt, fmt::format("is {}, expected {}", type_name(element_.type()), what));
+}
+
+Error Json::error(Error::Code code, std::string what, std::string fix) const {
+  return Error{code, std::move(what), where(), std::move(fix)};
+}
+
+Json Json::item(simdjson::dom::element element, std::size_t index) const {
+  return Json(element, file_, fmt::format("{}[{}]", path_, index));
+}
+
+Json Json::member(simdjson::dom::element element, std::string_view key) const {
+  return Json(element, file_, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
+}
+
+Result<Json> Json::get(std::string_view key) const {
+  if (!element_.is_object()) return expected("an object");
+  simdjson::dom::element child;
+  if (element_.at_key(key).get(child) != simdjson::SUCCESS)
+    return error(Error::Code::kCorrupt, fmt::format("\"{}\" is missing", key));
+  return member(child, key);
+}
+
+std::optional<Json> Json::find(std::string_view key) const {
+  simdjson::dom::element child;
+  if (!element_.is_object() || element_.at_key(key).get(child) != simdjson::SUCCESS || child.is_null())
+    return std::nullopt;
+  return member(child, key);
+}
+
+Result<std::string_view> Json::string() const {
+  std::string_view value;
+  if (element_.get(value) != simdjson::SUCCESS) return expected("a string");
+  return value;
+}
+
+Result<std::int64_t> Json::integer() const {
+  std::int64_t value;
+  if (element_.get(value) != simdjson::SUCCESS) return expected("an integer");
+  return value;
+}
+
+Result<double> Json::number() const {
+  double value;
+  if (element_.get(value) != simdjson::SUCCESS) return expected("a number");
+  return value;
+}
+
+Result<bool> Json::boolean() const {
+  bool value;
+  if (element_.get(value) != simdjson::SUCCESS) return expected("a boolean");
+  return value;
+}
+
+Result<simdjson::dom::array> Json::array() const {
+  simdjson::dom::array value;
+  if (element_.get(value) != simdjson::SUCCESS) return expected("an array");
+  return value;
+}
+
+Result<simdjson::dom::object> Json::object() const {
+  simdjson::dom::object value;
+  if (element_.get(value) != simdjson::SUCCESS) return expected("an object");
+  return value;
+}
+
+Result<std::int64_t> Json::integer_or(std::string_view key, std::int64_t fallback) const {
+  const auto child = find(key);
+  return child ? child->integer() : Result<std::int64_t>(fallback);
+}
+
+Result<double> Json::number_or(std::string_view key, double fallback) const {
+  const auto child = find(key);
+  return child ? child->number() : Result<double>(fallback);
+}
+
+Result<bool> Json::boolean_or(std::string_view key, bool fallback) const {
+  const auto child = find(key);
+  return child ? child->boolean() : Result<bool>(fallback);
+}
+
+Result<std::string> Json::string_or(std::string_view key, std::string_view fallback) const {
+  const auto child = find(key);
+  if (!child) return std::string(fallback);
+  RERANK_ASSIGN(const std::string_view value, child->string());
+  return std::string(value);
+}
+
+Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string file) {
+  JsonDocument document;
+  document.state_ = std::make_unique<State>();
+  document.state_->file = std::move(file);
+  simdjson::dom::parser& parser = document.state_->parser;
+  const auto refuse = [&](simdjson::error_code code) {
+    return Error{Error::Code::kCorrupt, fmt::format("is not valid JSON: {}", simdjson::error_message(code)),
+                 document.state_->file, ""};
+  };
+  if (const auto code = parser.allocate(std::max<std::size_t>(text.size(), 64), kMaxDepth); code != simdjson::SUCCESS)
+    return refuse(code);
+  // A byte order mark is not JSON, but editors put it there, and Python's "utf-8-sig" readers accept it.
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
+  if (const auto code = parser.parse(text.data(), text.size()).get(document.state_->root); code != simdjson::SUCCESS)
+    return refuse(code);
+  return document;
+}
+
+}  // namespace rerank::io
