@@ -1,0 +1,117 @@
+// The engine: loads one reranker and scores (query, passage) pairs with it.
+//
+//   auto engine = rerank::Engine::load("bge-reranker-v2-m3");
+//   if (!engine.ok()) { std::cerr << engine.error().message(); return 2; }
+//   auto ranking = engine.value().rank("what is panda?", passages, 10);
+//
+// The score of a pair depends on that pair, the model, the dtype and the machine's CPU level, and on nothing else: not
+// on the other pairs of a call, their order, the number of threads or earlier calls. It is the same to the last bit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rerank/error.h"
+#include "rerank/options.h"
+
+namespace rerank {
+
+// Both texts are UTF-8 and only borrowed for the call.
+struct Pair {
+  std::string_view query, passage;
+};
+
+struct Score {
+  double value = 0;              // the logit (a float32 widened), or its sigmoid if `normalize` was asked for
+  std::uint32_t tokens = 0;      // tokens the model saw, special tokens included
+  std::uint32_t cut_tokens = 0;  // tokens of query and passage that truncation left out
+};
+
+struct RankedPassage {
+  std::size_t index = 0;  // position in the list that was given
+  Score score;
+};
+
+// What was loaded, for people and for `rerank info`.
+struct ModelInfo {
+  std::string name;           // folder name, or "embedded"
+  std::string architecture;   // as in config.json: "XLMRobertaForSequenceClassification"
+  std::string method;         // "cross-encoder"
+  std::string method_reason;  // why that method: "num_labels is 1 in config.json"
+  std::string dtype;          // "f32" or "bf16"
+  std::string cpu_level;      // "amx", "avx512-bf16", ...
+  int threads = 0;
+  int layers = 0, hidden = 0, heads = 0, ffn = 0;
+  int vocabulary = 0;     // rows of the embedding table
+  int max_positions = 0;  // tokens that the longest pair may have
+  std::size_t parameters = 0;
+  std::size_t checkpoint_bytes = 0;  // tensors as stored
+  std::size_t packed_bytes = 0;      // weights as held in memory for the kernels
+};
+
+// Ids of one text or pair as the model's tokenizer.json gives them; no truncation.
+struct TokenIds {
+  std::vector<std::int32_t> ids, type_ids;
+};
+
+// The tokenizer of a model alone: no weights are read. Immutable; safe to share between threads.
+class ModelTokenizer {
+ public:
+  static Result<ModelTokenizer> load(const std::filesystem::path& folder);
+  static Result<ModelTokenizer> load_embedded();
+  Result<TokenIds> encode(std::string_view text, std::optional<std::string_view> text_pair, bool special_tokens) const;
+
+  ModelTokenizer(ModelTokenizer&&) noexcept;
+  ModelTokenizer& operator=(ModelTokenizer&&) noexcept;
+  ~ModelTokenizer();
+
+ private:
+  struct Impl;
+  explicit ModelTokenizer(std::shared_ptr<const Impl> impl);
+  std::shared_ptr<const Impl> impl_;
+};
+
+// Called from worker threads, one at a time, with the number of pairs of the current call that are done.
+using Progress = std::function<void(std::size_t pairs_done)>;
+
+// Safe to call from many threads at once; the calls share the weights and queue for the worker threads.
+class Engine {
+ public:
+  // `folder` is a Hugging Face model folder: config.json, safetensors, tokenizer.json.
+  static Result<Engine> load(const std::filesystem::path& folder, const EngineOptions& options = {});
+  // The small English cross-encoder that is compiled into the library.
+  static Result<Engine> load_embedded(const EngineOptions& options = {});
+
+  // One Result a pair, in the order given: a bad pair (invalid UTF-8, a score that is not finite) does not lose the
+  // others. The outer error is for options that fit no pair (max_length too small, or larger than the model's
+  // positions).
+  Result<std::vector<Result<Score>>> score_each(std::span<const Pair> pairs, const ScoreOptions& options = {},
+                                                const Progress& progress = {}) const;
+  // The same for callers who want all or nothing: the first bad pair is the error, and names its index.
+  Result<std::vector<Score>> score(std::span<const Pair> pairs, const ScoreOptions& options = {},
+                                   const Progress& progress = {}) const;
+  // Passages by falling score, ties in the order given; at most `top_n` of them (0: all).
+  Result<std::vector<RankedPassage>> rank(std::string_view query, std::span<const std::string_view> passages,
+                                          std::size_t top_n = 0, const ScoreOptions& options = {}) const;
+
+  const ModelInfo& info() const;
+
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+ private:
+  struct Impl;
+  explicit Engine(std::shared_ptr<const Impl> impl);
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace rerank

@@ -1,0 +1,6 @@
+// Everything that a user of the library needs.
+#pragma once
+
+#include "rerank/engine.h"
+#include "rerank/error.h"
+#include "rerank/options.h"
