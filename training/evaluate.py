@@ -1,0 +1,134 @@
+"""Reranks the first 100 of each query's BM25 run and prints nDCG@10 beside BM25's own and the base model's cosine.
+
+The model runs through transformers, as anybody would load it. Passages are "title text", pairs are cut to 512 tokens.
+--limit takes the first N queries of each collection, and all three columns then speak of these N.
+
+Example:
+  python evaluate.py --model ../models/embedded --base base/model
+  python evaluate.py --model ../models/embedded --collections scifact --limit 100
+"""
+import argparse
+import collections
+import json
+import os
+import time
+
+import ir_measures
+import numpy as np
+import torch
+
+import data
+import teacher
+
+MEASURE = ir_measures.nDCG @ 10
+
+
+class Collection:
+    def __init__(self, folder, depth, limit):
+        self.passages = {x["_id"]: data.join_title(x) for x in data.read_lines(os.path.join(folder, "corpus.jsonl"))}
+        self.queries = {x["_id"]: x["text"] for x in data.read_lines(os.path.join(folder, "queries.jsonl"))}
+        if limit:
+            self.queries = dict(list(self.queries.items())[:limit])
+        self.qrels = collections.defaultdict(dict)
+        with open(os.path.join(folder, "qrels", "test.tsv"), encoding="utf-8") as file:
+            next(file)
+            for line in file:
+                query, passage, score = line.split("\t")
+                if query in self.queries:
+                    self.qrels[query][passage] = int(score)
+        self.run = collections.defaultdict(dict)
+        with open(os.path.join(folder, "run.bm25.txt"), encoding="utf-8") as file:
+            for line in file:
+                query, _, passage, rank, score, _ = line.split()
+                if query in self.queries and int(rank) <= depth:
+                    self.run[query][passage] = float(score)
+
+    def ndcg(self, run):
+        return ir_measures.calc_aggregate([MEASURE], self.qrels, run)[MEASURE]
+
+    def rerank(self, score):
+        """The run with the scores of score(list of (query id, passage id)), which answers with an array."""
+        pairs = [(q, p) for q, passages in self.run.items() for p in passages]
+        run = collections.defaultdict(dict)
+        for (q, p), value in zip(pairs, score(pairs)):
+            run[q][p] = float(value)
+        return run
+
+
+def cross_scores(model, tokenizer, collection, max_length, batch_tokens):
+    def score(pairs):
+        queries = dict(zip(collection.queries, data.tokenize(tokenizer, list(collection.queries.values()))))
+        needed = sorted({p for _, p in pairs})
+        passages = dict(zip(needed, data.tokenize(tokenizer, [collection.passages[p] for p in needed])))
+        tokens = [(queries[q], passages[p]) for q, p in pairs]
+        order = sorted(range(len(tokens)), key=lambda k: -data.pair_length(*tokens[k], max_length))
+        out = np.zeros(len(tokens), dtype=np.float32)
+        start = 0
+        while start < len(order):
+            width = data.pair_length(*tokens[order[start]], max_length)
+            chunk = order[start:start + max(1, batch_tokens // width)]
+            start += len(chunk)
+            ids, types, mask = (torch.from_numpy(x) for x in data.collate([tokens[k] for k in chunk], max_length))
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+                out[chunk] = model(input_ids=ids, token_type_ids=types, attention_mask=mask).logits[:, 0].float().numpy()
+        return out
+    return score
+
+
+def cosine_scores(model, tokenizer, collection, max_tokens, batch_tokens):
+    def score(pairs):
+        needed = sorted({p for _, p in pairs})
+        texts = data.tokenize(tokenizer, [collection.passages[p] for p in needed])
+        p_vectors = dict(zip(needed, teacher.embed(model, texts, max_tokens, batch_tokens)))
+        texts = data.tokenize(tokenizer, list(collection.queries.values()))
+        q_vectors = dict(zip(collection.queries, teacher.embed(model, texts, max_tokens, batch_tokens)))
+        return [float(q_vectors[q].astype(np.float32) @ p_vectors[p].astype(np.float32)) for q, p in pairs]
+    return score
+
+
+def main(argv=None):
+    here = os.path.dirname(os.path.abspath(__file__))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="folder of a sequence classification model with one label")
+    parser.add_argument("--base", help="folder of the base model, for the cosine column")
+    parser.add_argument("--data", default=os.path.join(here, "../../shared/data"), help="folder of the collections")
+    parser.add_argument("--collections", nargs="+", default=["scifact", "cranfield", "xquad/en"])
+    parser.add_argument("--depth", type=int, default=100, help="passages a query that are reranked (100)")
+    parser.add_argument("--limit", type=int, help="take the first N queries only")
+    parser.add_argument("--max-length", type=int, default=512, help="tokens a pair (512)")
+    parser.add_argument("--base-max-length", type=int, default=256, help="tokens a text for the cosine (256)")
+    parser.add_argument("--batch-tokens", type=int, default=8192)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args(argv)
+    from transformers import AutoModel, AutoModelForSequenceClassification
+
+    torch.set_num_threads(args.threads)
+    tokenizer = data.load_tokenizer(args.model or args.base)
+    model = base = None
+    if args.model:
+        # F16 weights are read as float32: the arithmetic is bf16 by autocast and else float32.
+        model = AutoModelForSequenceClassification.from_pretrained(args.model, dtype=torch.float32).eval()
+    if args.base:
+        base = AutoModel.from_pretrained(args.base, dtype=torch.float32).eval()
+    rows = []
+    for name in args.collections:
+        begin = time.time()
+        collection = Collection(os.path.join(args.data, name), args.depth, args.limit)
+        row = {"bm25": collection.ndcg(collection.run)}
+        if base:
+            score = cosine_scores(base, tokenizer, collection, args.base_max_length, args.batch_tokens)
+            row["base_cosine"] = collection.ndcg(collection.rerank(score))
+        if model:
+            score = cross_scores(model, tokenizer, collection, args.max_length, args.batch_tokens)
+            row["model"] = collection.ndcg(collection.rerank(score))
+        rows.append(row)
+        figures = {key: round(value, 4) for key, value in row.items()}
+        print(json.dumps({"collection": name, "queries": len(collection.queries), **figures,
+                          "seconds": round(time.time() - begin, 1)}), flush=True)
+    if len(rows) > 1:
+        print(json.dumps({"collection": "mean", **{key: round(float(np.mean([r[key] for r in rows])), 4)
+                                                   for key in rows[0]}}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Checks the training tools on a tiny model and made-up texts, in seconds and without any download.
+
+It embeds, trains, resumes, exports and evaluates, and checks that the loss falls, that a resumed run ends at the very
+weights of an uninterrupted one, and that transformers reads the exported folder and ranks with it.
+
+Example:
+  python selfcheck.py
+"""
+import argparse
+import gzip
+import json
+import os
+import tempfile
+
+import numpy as np
+import torch
+
+import data
+import evaluate
+import export
+import teacher
+import train
+
+WORDS = 60
+
+
+def write_json_lines(path, rows):
+    opener = gzip.open if path.endswith(".gz") else open
+    with opener(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def make_base(folder):
+    """A BERT of two layers with a whole-word vocabulary, special tokens where BERT's English vocabulary has them."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertModel
+
+    tokens = [f"[unused{i}]" for i in range(data.SEP + 1)] + [f"w{i}" for i in range(WORDS)]
+    tokens[data.PAD], tokens[100], tokens[data.CLS], tokens[data.SEP] = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
+    vocab = {token: i for i, token in enumerate(tokens)}
+    os.makedirs(folder)
+    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(os.path.join(folder, "tokenizer.json"))
+    torch.manual_seed(1)
+    BertModel(BertConfig(vocab_size=len(vocab), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+                         intermediate_size=64, max_position_embeddings=64)).save_pretrained(folder)
+
+
+def make_texts(folder, rng):
+    """Passages of random words; a query repeats two words of its passage."""
+    os.makedirs(os.path.join(folder, "qrels"))
+    passages = [[f"w{w}" for w in rng.choice(WORDS, 8, replace=False)] for _ in range(60)]
+    rows = [{"_id": str(i), "title": p[0] if i % 2 else "", "text": " ".join(p[i % 2:])} for i, p in enumerate(passages)]
+    queries = [" ".join(rng.choice(p, 2, replace=False)) for p in passages]
+    pairs = [{"query": q, "positive": i, "negatives": [int(x) for x in rng.choice(60, 6, replace=False) if x != i][:5]}
+             for i, q in enumerate(queries)]
+    write_json_lines(os.path.join(folder, "toy.passages.jsonl.gz"), rows)
+    write_json_lines(os.path.join(folder, "toy.pairs.jsonl.gz"), pairs)
+    write_json_lines(os.path.join(folder, "corpus.jsonl"), rows)
+    write_json_lines(os.path.join(folder, "queries.jsonl"), [{"_id": f"q{i}", "text": q} for i, q in enumerate(queries)])
+    with open(os.path.join(folder, "qrels", "test.tsv"), "w", encoding="utf-8") as file:
+        file.write("query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\t{i}\t1\n" for i in range(60)))
+    with open(os.path.join(folder, "run.bm25.txt"), "w", encoding="utf-8") as file:
+        for i, pair in enumerate(pairs):
+            for rank, passage in enumerate([*pair["negatives"], i], 1):
+                file.write(f"q{i} Q0 {passage} {rank} {10 - rank} bm25\n")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args(argv)
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "settings.json"), encoding="utf-8") as file:
+        settings = json.load(file)
+    with tempfile.TemporaryDirectory() as root:
+        at = lambda *names: os.path.join(root, *names)
+        make_base(at("base"))
+        make_texts(at("texts"), np.random.default_rng(2))
+        settings.update(sources={"toy": 50}, validation={"toy": 10}, steps=60, warmup_steps=5, checkpoint_steps=20,
+                        validation_steps=1000, validation_near=5, learning_rate=3e-3, head_learning_rate=3e-3, frozen=[])
+
+        def run(out, steps):
+            settings["steps"] = steps
+            with open(at("settings.json"), "w", encoding="utf-8") as file:
+                json.dump(settings, file)
+            train.main(["--base", at("base"), "--data", at("texts"), "--teacher", at("teacher"),
+                        "--settings", at("settings.json"), "--out", at(out)])
+            return torch.load(at(out, "last.pt"), weights_only=True)
+
+        with open(at("settings.json"), "w", encoding="utf-8") as file:
+            json.dump(settings, file)
+        teacher.main(["--base", at("base"), "--data", at("texts"), "--settings", at("settings.json"),
+                      "--out", at("teacher")])
+        whole = run("whole", 60)
+        losses = [x["loss"] for x in data.read_lines(at("whole", "log.jsonl")) if "loss" in x]
+        assert len(losses) == 60, len(losses)
+        assert np.mean(losses[-10:]) < np.mean(losses[:5]) - 0.05, losses
+        # A run that is killed right after its checkpoint of step 40 and started again.
+        original = train.Trainer.save
+
+        def save_and_stop(self, path):
+            original(self, path)
+            if self.step == 40:
+                raise KeyboardInterrupt
+
+        train.Trainer.save = save_and_stop
+        try:
+            run("parts", 60)
+            raise SystemExit("error: the run was not interrupted")
+        except KeyboardInterrupt:
+            train.Trainer.save = original
+        parts = run("parts", 60)
+        for weights in ("last", "average"):
+            for name, tensor in whole[weights].items():
+                assert torch.equal(tensor, parts[weights][name]), f"resuming changed {weights} {name}"
+        export.main(["--base", at("base"), "--checkpoint", at("whole", "last.pt"), "--weights", "last",
+                     "--out", at("model")])
+        evaluate.main(["--model", at("model"), "--base", at("base"), "--data", root, "--collections", "texts",
+                       "--max-length", "64"])
+    print("selfcheck: ok")
+
+
+if __name__ == "__main__":
+    main()
