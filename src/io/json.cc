@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/try.h"
+#include "base/utf8.h"
 
 namespace rerank::io {
 namespace {
@@ -31,14 +34,33 @@ const char* type_name(simdjson::dom::element_type type) {
   return "a value";
 }
 
+Error refusal(simdjson::error_code code, std::string_view text, const JsonSource& source) {
+  switch (code) {
+    case simdjson::EMPTY:
+      return {source.code, "is empty, expected JSON", source.name, ""};
+    case simdjson::UTF8_ERROR:
+      return {source.code, fmt::format("is not valid UTF-8 at byte {}", first_invalid_utf8(text)), source.name,
+              "write it as UTF-8"};
+    case simdjson::STRING_ERROR:
+      return {source.code, "is not valid JSON: a string has a wrong escape or half a surrogate pair", source.name, ""};
+    case simdjson::DEPTH_ERROR:
+      return {source.code, fmt::format("is nested more than {} deep", kMaxDepth), source.name, ""};
+    case simdjson::MEMALLOC:
+      return {Error::Code::kOutOfMemory, fmt::format("no memory to parse {} bytes of JSON", text.size()), source.name,
+              ""};
+    default:
+      return {source.code, fmt::format("is not valid JSON: {}", simdjson::error_message(code)), source.name, ""};
+  }
+}
+
 }  // namespace
 
 std::string Json::where() const {
-  return path_.empty() ? *file_ : fmt::format("{}: {}", *file_, path_);
+  return path_.empty() ? source_->name : fmt::format("{}: {}", source_->name, path_);
 }
 
 Error Json::expected(std::string_view what) const {
-  return error(Error::Code::kCorrupt, fmt::format("is {}, expected {}", type_name(element_.type()), what));
+  return error(source_->code, fmt::format("is {}, expected {}", type_name(element_.type()), what));
 }
 
 Error Json::error(Error::Code code, std::string what, std::string fix) const {
@@ -46,18 +68,18 @@ Error Json::error(Error::Code code, std::string what, std::string fix) const {
 }
 
 Json Json::item(simdjson::dom::element element, std::size_t index) const {
-  return Json(element, file_, fmt::format("{}[{}]", path_, index));
+  return Json(element, source_, fmt::format("{}[{}]", path_, index));
 }
 
 Json Json::member(simdjson::dom::element element, std::string_view key) const {
-  return Json(element, file_, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
+  return Json(element, source_, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
 }
 
 Result<Json> Json::get(std::string_view key) const {
   if (!element_.is_object()) return expected("an object");
   simdjson::dom::element child;
   if (element_.at_key(key).get(child) != simdjson::SUCCESS)
-    return error(Error::Code::kCorrupt, fmt::format("\"{}\" is missing", key));
+    return error(source_->code, fmt::format("\"{}\" is missing", key));
   return member(child, key);
 }
 
@@ -126,22 +148,34 @@ Result<std::string> Json::string_or(std::string_view key, std::string_view fallb
   return std::string(value);
 }
 
-Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string file) {
-  JsonDocument document;
-  document.state_ = std::make_unique<State>();
-  document.state_->file = std::move(file);
-  simdjson::dom::parser& parser = document.state_->parser;
-  const auto refuse = [&](simdjson::error_code code) {
-    return Error{Error::Code::kCorrupt, fmt::format("is not valid JSON: {}", simdjson::error_message(code)),
-                 document.state_->file, ""};
-  };
-  if (const auto code = parser.allocate(std::max<std::size_t>(text.size(), 64), kMaxDepth); code != simdjson::SUCCESS)
-    return refuse(code);
+struct JsonParser::State {
+  simdjson::dom::parser parser;
+  JsonSource source;
+};
+
+JsonParser::JsonParser() : state_(std::make_unique<State>()) {}
+JsonParser::~JsonParser() = default;
+JsonParser::JsonParser(JsonParser&&) noexcept = default;
+JsonParser& JsonParser::operator=(JsonParser&&) noexcept = default;
+
+Result<Json> JsonParser::parse(std::string_view text, JsonSource source) {
+  state_->source = std::move(source);
+  simdjson::dom::parser& parser = state_->parser;
   // A byte order mark is not JSON, but editors put it there, and Python's "utf-8-sig" readers accept it.
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
-  if (const auto code = parser.parse(text.data(), text.size()).get(document.state_->root); code != simdjson::SUCCESS)
-    return refuse(code);
-  return document;
+  simdjson::dom::element root;
+  simdjson::error_code code = simdjson::SUCCESS;
+  if (text.size() > parser.capacity() || parser.max_depth() != kMaxDepth)
+    code = parser.allocate(std::max<std::size_t>(text.size(), 4096), kMaxDepth);
+  if (code == simdjson::SUCCESS) code = parser.parse(text.data(), text.size()).get(root);
+  if (code != simdjson::SUCCESS) return refusal(code, text, state_->source);
+  return Json(root, &state_->source, "");
+}
+
+Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string file) {
+  JsonParser parser;
+  RERANK_ASSIGN(Json root, parser.parse(text, {std::move(file), Error::Code::kCorrupt}));
+  return JsonDocument(std::move(parser), std::move(root));
 }
 
 }  // namespace rerank::io

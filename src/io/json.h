@@ -12,12 +12,16 @@
 
 namespace rerank::io {
 
-class JsonDocument;
+// What a JSON text is called in errors, and which code its errors carry.
+struct JsonSource {
+  std::string name;                          // "config.json", "pairs.jsonl line 17"
+  Error::Code code = Error::Code::kCorrupt;  // kBadInput for what a caller typed
+};
 
 // One value inside a document, with the path that led to it. Cheap to copy; the document must outlive it.
 class Json {
  public:
-  // A member that must be there. kCorrupt names the missing path.
+  // A member that must be there; the error names the missing path. Of a repeated key the first counts.
   Result<Json> get(std::string_view key) const;
   // A member that may be absent; one that is null counts as absent.
   std::optional<Json> find(std::string_view key) const;
@@ -40,7 +44,7 @@ class Json {
   simdjson::dom::element element() const { return element_; }
   // "tokenizer.json: model.vocab[17]"
   std::string where() const;
-  // kCorrupt at this value: "is a string, expected EXPECTED".
+  // The source's code at this value: "is a string, expected EXPECTED".
   Error expected(std::string_view what) const;
   // Any other complaint about this value.
   Error error(Error::Code code, std::string what, std::string fix = {}) const;
@@ -52,30 +56,45 @@ class Json {
   Result<std::string> string_or(std::string_view key, std::string_view fallback) const;
 
  private:
-  friend class JsonDocument;
-  Json(simdjson::dom::element element, const std::string* file, std::string path)
-      : element_(element), file_(file), path_(std::move(path)) {}
+  friend class JsonParser;
+  Json(simdjson::dom::element element, const JsonSource* source, std::string path)
+      : element_(element), source_(source), path_(std::move(path)) {}
 
   simdjson::dom::element element_;
-  const std::string* file_;
+  const JsonSource* source_;
   std::string path_;
+};
+
+// Parses one text after the other into the same memory. Move-only; moving keeps the Json values valid.
+class JsonParser {
+ public:
+  JsonParser();
+  ~JsonParser();
+  JsonParser(JsonParser&&) noexcept;
+  JsonParser& operator=(JsonParser&&) noexcept;
+
+  // Refuses malformed JSON, invalid UTF-8, lone surrogates, and nesting beyond 64. A byte order mark is skipped.
+  // The values of the call before become invalid; `text` is no longer needed afterwards.
+  Result<Json> parse(std::string_view text, JsonSource source);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 // A parsed document and the memory behind it. Move-only; moving keeps its Json values valid.
 class JsonDocument {
  public:
-  // `file` names the text in errors. Refuses malformed JSON, invalid UTF-8, lone surrogates and nesting beyond 64.
+  // `file` names the text in errors, which are kCorrupt. Refuses what JsonParser::parse refuses.
   static Result<JsonDocument> parse(std::string_view text, std::string file);
 
-  Json root() const { return Json(state_->root, &state_->file, ""); }
+  const Json& root() const { return root_; }
 
  private:
-  struct State {
-    simdjson::dom::parser parser;
-    simdjson::dom::element root;
-    std::string file;
-  };
-  std::unique_ptr<State> state_;
+  JsonDocument(JsonParser parser, Json root) : parser_(std::move(parser)), root_(std::move(root)) {}
+
+  JsonParser parser_;
+  Json root_;
 };
 
 }  // namespace rerank::io
