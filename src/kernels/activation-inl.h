@@ -1,0 +1,50 @@
+// Elementwise functions on Vec. No include guard: one copy for each target, inside its namespace and region.
+// Coefficients: tools/fit_activations.py.
+
+// e^x for x <= 88; below -87 it is e^-87 (about 1.6e-38). Relative error about 1e-7.
+inline Vec exponential(Vec x) {
+  x = max(x, broadcast(-87.0f));
+  const Vec n = round(mul(x, broadcast(1.44269504f)));
+  // ln(2) in two parts, so that x - n ln(2) is exact to the last bits.
+  const Vec r = fnma(n, broadcast(-2.12194440e-4f), fnma(n, broadcast(0.693359375f), x));
+  Vec p = broadcast(0.0013836838770657778f);
+  p = fma(p, r, broadcast(0.008374818600714207f));
+  p = fma(p, r, broadcast(0.04166822507977486f));
+  p = fma(p, r, broadcast(0.16666419804096222f));
+  p = fma(p, r, broadcast(0.49999991059303284f));
+  p = fma(p, r, broadcast(1.0f));
+  p = fma(p, r, broadcast(1.0f));
+  return times_pow2(p, n);
+}
+
+// x * Phi(x), the exact GELU (config "gelu"). The tail Phi(-|x|) = exp(-x^2 / 2) P(1 / (1 + 0.3 |x|)) keeps its
+// relative accuracy, about 1e-7, far out, where a difference from 1 would lose it.
+inline Vec gelu(Vec x) {
+  const Vec a = absolute(x);
+  const Vec t = div(broadcast(1.0f), fma(a, broadcast(0.3f), broadcast(1.0f)));
+  Vec p = broadcast(0.038378164172172546f);
+  p = fma(p, t, broadcast(-0.16916576027870178f));
+  p = fma(p, t, broadcast(0.22865982353687286f));
+  p = fma(p, t, broadcast(-0.07650662958621979f));
+  p = fma(p, t, broadcast(0.14253588020801544f));
+  p = fma(p, t, broadcast(0.09468329697847366f));
+  p = fma(p, t, broadcast(0.12192041426897049f));
+  p = fma(p, t, broadcast(0.11948768049478531f));
+  p = fma(p, t, broadcast(7.16951444701408e-06f));
+  const Vec tail = mul(exponential(mul(mul(a, a), broadcast(-0.5f))), p);
+  return mul(x, if_negative(x, tail, sub(broadcast(1.0f), tail)));
+}
+
+inline Vec tanh(Vec x) {
+  const Vec e = exponential(mul(absolute(x), broadcast(-2.0f)));  // in (0, 1]
+  const Vec y = div(sub(broadcast(1.0f), e), add(broadcast(1.0f), e));
+  return if_negative(x, sub(broadcast(0.0f), y), y);
+}
+
+template <Activation kActivation>
+inline Vec activate(Vec x) {
+  if constexpr (kActivation == Activation::kGelu) return gelu(x);
+  if constexpr (kActivation == Activation::kRelu) return max(x, broadcast(0.0f));
+  if constexpr (kActivation == Activation::kTanh) return tanh(x);
+  return x;
+}

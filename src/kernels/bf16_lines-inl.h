@@ -1,0 +1,16 @@
+// bf16 values in memory, for targets with AVX512-BF16. No include guard: one copy for each target.
+
+template <>
+inline void store_line<Element::kBf16>(void* line, const Vec* v) {
+  const __m512bh values = _mm512_cvtne2ps_pbh(v[1], v[0]);
+  _mm512_storeu_si512(line, reinterpret_cast<const __m512i&>(values));
+}
+
+template <>
+inline void interleave<Element::kBf16>(const bf16* even, const bf16* odd, bf16* out) {
+  for (std::size_t i = 0; i < kPanel; i += 16) {
+    const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(even + i)));
+    const __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(odd + i)));
+    _mm512_storeu_si512(out + 2 * i, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+  }
+}

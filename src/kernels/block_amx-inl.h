@@ -1,0 +1,68 @@
+// c (+)= left panel on AMX tile registers: 32 x 32 sums in tiles 0 to 3, left tiles in 4 and 5, panel tiles in 6 and 7.
+// No include guard: one copy for each target.
+//
+// TDPBF16PS adds the products of a row in one fixed order, so a row's sums do not depend on the other rows.
+
+struct alignas(kLineBytes) TileConfig {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t bytes_per_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+inline void begin_products() {
+  static constexpr TileConfig kConfig{};
+  _tile_loadconfig(&kConfig);
+}
+inline void end_products() {
+  _tile_release();
+}
+
+template <>
+inline void mul_block<Element::kBf16>(const Left& left, std::size_t row_tiles, std::size_t lines, const void* panel,
+                                      float* c, std::size_t c_stride, bool accumulate) {
+  // GCC's tile loads do not tell the compiler that they read memory: stores before this point must be done.
+  __asm__ volatile("" ::: "memory");
+  const std::size_t c_bytes = c_stride * sizeof(float);
+  float* c_lower = c + kTileRows * c_stride;
+  const auto* weights = static_cast<const std::byte*>(panel);
+  const std::byte* x = left.data;
+  if (accumulate) {
+    _tile_loadd(0, c, c_bytes);
+    _tile_loadd(1, c + 16, c_bytes);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+  }
+  constexpr std::size_t kPairBytes = 2 * kLineBytes;  // one pair of inputs for 32 outputs
+  if (row_tiles == 1) {
+    for (std::size_t line = 0; line < lines; ++line, x += left.line_stride, weights += kPanelLineBytes) {
+      _tile_loadd(4, x, left.row_stride);
+      _tile_loadd(6, weights, kPairBytes);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_loadd(7, weights + kLineBytes, kPairBytes);
+      _tile_dpbf16ps(1, 4, 7);
+    }
+  } else {
+    if (accumulate) {
+      _tile_loadd(2, c_lower, c_bytes);
+      _tile_loadd(3, c_lower + 16, c_bytes);
+    } else {
+      _tile_zero(2);
+      _tile_zero(3);
+    }
+    for (std::size_t line = 0; line < lines; ++line, x += left.line_stride, weights += kPanelLineBytes) {
+      _tile_loadd(4, x, left.row_stride);
+      _tile_loadd(6, weights, kPairBytes);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_loadd(7, weights + kLineBytes, kPairBytes);
+      _tile_dpbf16ps(1, 4, 7);
+      _tile_loadd(5, x + left.tile_stride, left.row_stride);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_stored(2, c_lower, c_bytes);
+    _tile_stored(3, c_lower + 16, c_bytes);
+  }
+  _tile_stored(0, c, c_bytes);
+  _tile_stored(1, c + 16, c_bytes);
+}

@@ -1,0 +1,41 @@
+// What every target needs first, and what it must bring. No include guard: one copy for each target, inside its
+// namespace and region, after its Vec.
+
+// Not std::min: a standard library template that is also used outside the region must not be compiled for its features.
+constexpr std::size_t min_of(std::size_t a, std::size_t b) {
+  return a < b ? a : b;
+}
+
+// A left side of up to kRowBlock rows, wherever it lies: tiles, or rows as they are.
+struct Left {
+  const std::byte* data;
+  std::size_t row_stride, line_stride, tile_stride;  // bytes: to the next row, 64-byte line, and 16 rows
+};
+
+inline Left left_of_tiles(const void* tiles, std::size_t tiles_per_row, std::size_t first_row) {
+  return {static_cast<const std::byte*>(tiles) + first_row / kTileRows * tiles_per_row * kTileBytes, kLineBytes,
+          kTileBytes, tiles_per_row * kTileBytes};
+}
+
+// Where the 64-byte line `line` of row `row` lies in a tiles matrix.
+inline std::byte* line_of_tiles(void* tiles, std::size_t tiles_per_row, std::size_t row, std::size_t line) {
+  return static_cast<std::byte*>(tiles) + (row / kTileRows * tiles_per_row + line) * kTileBytes +
+         row % kTileRows * kLineBytes;
+}
+
+constexpr std::size_t kPanelLineBytes =
+    2048;  // one 64-byte line of `in` for the 32 outputs of a panel, f32 or bf16 alike
+constexpr std::size_t kVecsPerPanel = kPanel / kLanes;
+
+// The target brings a mul_block for f32, and, where it has bf16 products, all three for bf16.
+
+// c[32 row_tiles / 2, 32] = left[rows, k] panel[k, 32], or added to c; k is `lines` 64-byte lines.
+template <Element>
+inline void mul_block(const Left& left, std::size_t row_tiles, std::size_t lines, const void* panel, float* c,
+                      std::size_t c_stride, bool accumulate);
+// 32 values, rounded to nearest even, to one 64-byte line.
+template <Element>
+inline void store_line(void* line, const Vec* v);
+// out[2 i] = even[i], out[2 i + 1] = odd[i] for 32 values each.
+template <Element>
+inline void interleave(const bf16* even, const bf16* odd, bf16* out);

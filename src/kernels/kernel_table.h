@@ -1,0 +1,125 @@
+// The kernels of one CPU level, as plain functions on plain pointers. ops.h is the typed way to call them.
+//
+// Layouts. All of them count in 64-byte lines, so that one scheme serves f32 and bf16 and every level.
+//
+//   tile     16 rows x 64 bytes, rows contiguous: 1 KiB. Holds 16 rows x 16 f32, or 16 rows x 32 bf16.
+//   tiles    a matrix [rows, cols] as the left side of a product: tile (r / 16, c / per_line) lies at index
+//            (r / 16) * tiles_per_row + c / per_line. Rows are padded to 16, cols to 32; padding columns are zero.
+//   rows     row-major f32 or bf16 with a stride in elements.
+//   panels   a weight [out, in] as the right side: 32 outputs a panel, inputs innermost last:
+//            f32:  panel[p][k][32]           element (32 p + j, k) at p * in * 32 + k * 32 + j
+//            bf16: panel[p][k / 2][32][2]    pairs of inputs side by side, as the dot-product instructions want them
+//            `in` and `out` are padded to 32 with zeros.
+//
+// Every result row is computed from its own input row by the same operations in the same order, whatever the other rows
+// are and however many: that is what makes scores independent of the batch, and it is tested bit for bit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rerank::kernels {
+
+inline constexpr std::size_t kTileRows = 16;
+inline constexpr std::size_t kTileBytes = 1024;
+inline constexpr std::size_t kLineBytes = 64;
+inline constexpr std::size_t kPanel = 32;     // outputs a panel; sizes are padded to it
+inline constexpr std::size_t kRowBlock = 32;  // rows a block of the product computes at a time
+
+constexpr std::size_t round_up(std::size_t n, std::size_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+struct bf16 {
+  std::uint16_t bits;
+};
+
+enum class Element : std::uint8_t { kF32, kBf16 };
+constexpr std::size_t size_of(Element element) {
+  return element == Element::kF32 ? 4 : 2;
+}
+
+enum class Activation : std::uint8_t { kNone, kGelu, kRelu, kTanh };
+
+enum class Store : std::uint8_t {
+  kTiles,    // y = f(x W^T + b), as tiles of the input's element: the left side of the next product
+  kRows,     // y = f(x W^T + b), row-major, f32 or bf16
+  kAddRows,  // y += x W^T + b, row-major f32: the residual stream
+};
+
+// y[r, o] = store(activation(sum_i x[r, i] * w[o, i] + bias[o])), sums in f32.
+struct LinearArgs {
+  const void* x;       // tiles [rows, in] of `x_element`; readable up to a multiple of kRowBlock rows
+  const void* panels;  // weight [out, in] of `w_element`
+  const float* bias;   // [out padded], zeros where the layer has none
+  void* y;             // tiles [rows, out] or rows with y_stride; writable up to a multiple of kRowBlock rows
+  std::size_t rows, in, out, y_stride;  // in and out are the padded sizes
+  Element x_element, w_element, y_element;
+  Activation activation;
+  Store store;
+  float* scratch;  // linear_scratch_floats()
+};
+
+// Multi-head attention over sequences that lie end to end: softmax(scale * q k^T) v per sequence and head, both
+// directions.
+struct AttentionArgs {
+  const void* q;  // row-major [queries, heads * head_dim] of `element`; readable up to kRowBlock rows past the last one
+  const void* k;  // row-major [rows, heads * head_dim], and v likewise; readable up to kPanel rows past the last one
+  const void* v;
+  std::size_t q_stride, kv_stride;         // elements
+  const std::uint32_t* cu_seqlens;         // [sequences + 1]: sequence i owns rows cu_seqlens[i] .. cu_seqlens[i + 1]
+  std::size_t sequences, heads, head_dim;  // head_dim padded to 32; padding columns of q, k, v are zero
+  // 0: every row is a query, and row r of q and out is row r of k. Else only the first `query_rows` rows of each
+  // sequence are queries, and q and out hold only those: sequence i begins at their row i * query_rows.
+  std::size_t query_rows;
+  float scale;
+  Element element;
+  void* out;           // tiles [queries, heads * head_dim] of `element`
+  std::byte* scratch;  // attention_scratch_bytes(longest sequence, head_dim, element)
+};
+
+// x = LayerNorm(x) = (x - mean) / sqrt(variance + eps) * weight + bias, and the same as tiles of `tiles_element`.
+struct LayerNormArgs {
+  float* x;             // rows [rows, cols] with `stride`; in and out
+  const float* weight;  // [cols padded to 32], zeros beyond cols
+  const float* bias;
+  void* tiles;
+  std::size_t rows, cols, stride;
+  float eps;
+  Element tiles_element;
+};
+
+struct KernelTable {
+  bool native_bf16;  // has bf16 products; without them bf16 weights are widened and inputs stay f32
+  void (*linear)(const LinearArgs&);
+  void (*attention)(const AttentionArgs&);
+  void (*layer_norm)(const LayerNormArgs&);
+  // [rows, cols] row-major f32 -> tiles; cols padded with zeros.
+  void (*to_tiles)(const float* x, std::size_t rows, std::size_t cols, std::size_t stride, Element element,
+                   void* tiles);
+};
+
+// Rows of a product that are done against all panels before the next ones: their inputs stay in L2.
+inline constexpr std::size_t kRowsPerPass = 256;
+// Lines of `in` a block of the product walks before it moves on: 16 lines of a panel are 32 KiB, which stay in L1.
+inline constexpr std::size_t kLinesPerPass = 16;
+
+// Partial sums of one panel for kRowsPerPass rows, and one panel slice widened to f32.
+constexpr std::size_t linear_scratch_floats() {
+  return kRowsPerPass * kPanel + kLinesPerPass * (kLineBytes / sizeof(float)) * kPanel;
+}
+// Keys and values of one head as panels, scores of kRowBlock queries, and their weights as tiles.
+constexpr std::size_t attention_scratch_bytes(std::size_t longest, std::size_t head_dim, Element element) {
+  const std::size_t keys = round_up(longest, kPanel);
+  return 2 * keys * head_dim * size_of(element) + kRowBlock * keys * (sizeof(float) + size_of(element)) +
+         4 * kTileBytes;
+}
+
+// One table a level; nullptr where this build has no code for it.
+const KernelTable* scalar_table();
+const KernelTable* avx2_table();
+const KernelTable* avx512_table();
+const KernelTable* avx512_bf16_table();
+const KernelTable* amx_table();
+
+}  // namespace rerank::kernels

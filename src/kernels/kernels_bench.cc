@@ -1,0 +1,106 @@
+// Micro-benchmarks of the kernels on the shapes of real rerankers, one thread, every level of this CPU.
+//
+//   kernels_bench --benchmark_filter=amx
+//
+// `gflops` counts real rows only. Weights are cycled through more memory than L2 holds, as a whole model would be.
+#include <benchmark/benchmark.h>
+
+#include <string>
+#include <vector>
+
+#include "kernels/level.h"
+#include "kernels/packed_weight.h"
+#include "kernels/workspace.h"
+
+namespace rerank::kernels {
+namespace {
+
+struct LinearShape {
+  const char* name;
+  std::size_t in, out;
+  Activation activation;
+};
+constexpr LinearShape kLinearShapes[] = {
+    {"minilm.qkv", 384, 1152, Activation::kNone},  {"base.qkv", 768, 2304, Activation::kNone},
+    {"base.up", 768, 3072, Activation::kNone},     {"base.up.gelu", 768, 3072, Activation::kGelu},
+    {"base.down", 3072, 768, Activation::kNone},   {"large.up.gelu", 1024, 4096, Activation::kGelu},
+    {"large.down", 4096, 1024, Activation::kNone},
+};
+
+std::vector<PackedWeight> weights_beyond_l2(const LinearShape& shape, Element element) {
+  std::vector<PackedWeight> weights;
+  const auto row = [](std::size_t r, std::span<float> values) {
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = 0.01f * static_cast<float>((r * 31 + i * 17) % 41) - 0.2f;
+  };
+  for (std::size_t bytes = 0; bytes < (std::size_t{96} << 20); bytes += weights.back().bytes())
+    weights.push_back(PackedWeight::pack(shape.out, shape.in, element, row, {}, 2, "benchmark").value());
+  return weights;
+}
+
+void run_linear(benchmark::State& state, const Level& level, const LinearShape& shape, Element element) {
+  const auto rows = static_cast<std::size_t>(state.range(0));
+  const Element x_element = level.table->native_bf16 ? element : Element::kF32;
+  const std::size_t padded_rows = round_up(rows, kRowBlock);
+  const auto weights = weights_beyond_l2(shape, element);
+  AlignedBuffer x = AlignedBuffer::allocate(padded_rows * shape.in * 4, "x").value();
+  const std::vector<float> values(rows * shape.in, 0.5f);
+  level.table->to_tiles(values.data(), rows, shape.in, shape.in, x_element, x.data());
+  AlignedBuffer y = AlignedBuffer::allocate(padded_rows * shape.out * 4, "y").value();
+  AlignedBuffer scratch = AlignedBuffer::allocate(linear_scratch_floats() * 4, "scratch").value();
+  std::size_t turn = 0;
+  for (auto _ : state) {
+    const PackedWeight& w = weights[turn++ % weights.size()];
+    level.table->linear({x.data(), w.panels(), w.bias(), y.data(), rows, w.in(), w.out(), 0, x_element, element,
+                         x_element, shape.activation, Store::kTiles, scratch.as<float>()});
+  }
+  state.counters["gflops"] = benchmark::Counter(2e-9 * static_cast<double>(rows * shape.in * shape.out),
+                                                benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void run_attention(benchmark::State& state, const Level& level, std::size_t heads, std::size_t dim, Element element) {
+  const auto n = static_cast<std::uint32_t>(state.range(0));
+  const Element used = level.table->native_bf16 ? element : Element::kF32;
+  const std::uint32_t cu_seqlens[] = {0, n};
+  const std::size_t width = heads * dim, stride = 3 * width;
+  AlignedBuffer qkv = AlignedBuffer::allocate((n + 2 * kRowBlock) * stride * 4, "qkv").value();
+  AlignedBuffer out = AlignedBuffer::allocate(round_up(n, kRowBlock) * width * 4, "out").value();
+  AlignedBuffer scratch = AlignedBuffer::allocate(attention_scratch_bytes(n, dim, used), "scratch").value();
+  const auto* q = qkv.data();
+  for (auto _ : state)
+    level.table->attention({q, q + width * size_of(used), q + 2 * width * size_of(used), stride, stride, cu_seqlens, 1,
+                            heads, dim, 0, 0.125f, used, out.data(), scratch.data()});
+  state.counters["gflops"] = benchmark::Counter(4e-9 * static_cast<double>(n) * static_cast<double>(n * width),
+                                                benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void register_all() {
+  for (const Level& level : all_levels()) {
+    if (level.table == nullptr || (level.needs & ~detect_cpu_features()) != 0) continue;
+    for (const Element element : {Element::kF32, Element::kBf16}) {
+      const std::string prefix = std::string(level.name) + (element == Element::kF32 ? "/f32/" : "/bf16/");
+      for (const LinearShape& shape : kLinearShapes)
+        benchmark::RegisterBenchmark(
+            (prefix + shape.name).c_str(),
+            [&level, &shape, element](benchmark::State& state) { run_linear(state, level, shape, element); })
+            ->Arg(40)
+            ->Arg(256);
+      benchmark::RegisterBenchmark(
+          (prefix + "attention.12x64").c_str(),
+          [&level, element](benchmark::State& state) { run_attention(state, level, 12, 64, element); })
+          ->Arg(40)
+          ->Arg(256)
+          ->Arg(512);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rerank::kernels
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  rerank::kernels::register_all();
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,114 @@
+// y = store(activation(x W^T + b)) over tiles and panels. No include guard: one copy for each target.
+//
+// Order of the loops: for each kRowsPerPass rows, each panel is read once from memory and multiplied with all of them;
+// within a panel, slices of kLinesPerPass lines stay in L1 while the row blocks, which stay in L2, go past. Partial
+// sums between slices are stored as f32, which is exact, so that the slicing does not show in the result.
+
+// Writes 32 neighbouring columns of one row as tiles: two lines of f32 or one of bf16.
+template <Element kElement>
+inline void store_panel_row(void* tiles, std::size_t tiles_per_row, std::size_t row, std::size_t panel, const Vec* v) {
+  if constexpr (kElement == Element::kBf16) {
+    store_line<kElement>(line_of_tiles(tiles, tiles_per_row, row, panel), v);
+  } else {
+    for (std::size_t i = 0; i < kVecsPerPanel; ++i) {
+      const std::size_t column = i * kLanes;
+      std::byte* line = line_of_tiles(tiles, tiles_per_row, row, panel * 2 + column / 16);
+      store(reinterpret_cast<float*>(line) + column % 16, v[i]);
+    }
+  }
+}
+
+// bf16 weights under f32 inputs: pairs [k / 2][32][2] to [k][32].
+inline void widen_panel_slice(const void* pairs, std::size_t k, float* out) {
+  const auto* from = static_cast<const std::uint32_t*>(pairs);
+  auto* to = reinterpret_cast<std::uint32_t*>(out);
+  for (std::size_t pair = 0; pair < k / 2; ++pair)
+    for (std::size_t j = 0; j < kPanel; ++j) {
+      to[2 * pair * kPanel + j] = from[pair * kPanel + j] << 16;
+      to[(2 * pair + 1) * kPanel + j] = from[pair * kPanel + j] & 0xFFFF0000u;
+    }
+}
+
+// The finished sums c[32][32] of one block become results.
+template <Element kElement, Activation kActivation>
+inline void finish_block(const LinearArgs& args, const float* c, std::size_t row, std::size_t rows, std::size_t panel) {
+  Vec bias[kVecsPerPanel];
+  for (std::size_t i = 0; i < kVecsPerPanel; ++i) bias[i] = load(args.bias + panel * kPanel + i * kLanes);
+  const std::size_t tiles_per_row = args.out * size_of(kElement) / kLineBytes;
+  for (std::size_t r = 0; r < rows; ++r) {
+    Vec v[kVecsPerPanel];
+    for (std::size_t i = 0; i < kVecsPerPanel; ++i)
+      v[i] = activate<kActivation>(add(load(c + r * kPanel + i * kLanes), bias[i]));
+    if (args.store == Store::kTiles) {
+      store_panel_row<kElement>(args.y, tiles_per_row, row + r, panel, v);
+      continue;
+    }
+    const std::size_t at = (row + r) * args.y_stride + panel * kPanel;
+    if constexpr (kElement == Element::kBf16) {
+      if (args.y_element == Element::kBf16) {
+        store_line<kElement>(static_cast<bf16*>(args.y) + at, v);
+        continue;
+      }
+    }
+    float* y = static_cast<float*>(args.y) + at;
+    for (std::size_t i = 0; i < kVecsPerPanel; ++i) {
+      float* to = y + i * kLanes;
+      store(to, args.store == Store::kAddRows ? add(load(to), v[i]) : v[i]);
+    }
+  }
+}
+
+template <Element kElement>
+inline void finish(const LinearArgs& args, const float* c, std::size_t row, std::size_t rows, std::size_t panel) {
+  switch (args.activation) {
+    case Activation::kNone:
+      return finish_block<kElement, Activation::kNone>(args, c, row, rows, panel);
+    case Activation::kGelu:
+      return finish_block<kElement, Activation::kGelu>(args, c, row, rows, panel);
+    case Activation::kRelu:
+      return finish_block<kElement, Activation::kRelu>(args, c, row, rows, panel);
+    case Activation::kTanh:
+      return finish_block<kElement, Activation::kTanh>(args, c, row, rows, panel);
+  }
+}
+
+template <Element kX, Element kW>
+inline void linear_of(const LinearArgs& args) {
+  constexpr std::size_t kPerLine = kLineBytes / size_of(kX);
+  const std::size_t lines = args.in / kPerLine;
+  const std::size_t panel_bytes = args.in * kPanel * size_of(kW);
+  float* const sums = args.scratch;
+  float* const widened = args.scratch + kRowsPerPass * kPanel;
+  for (std::size_t first = 0; first < args.rows; first += kRowsPerPass) {
+    const std::size_t pass_rows = min_of(kRowsPerPass, args.rows - first);
+    for (std::size_t panel = 0; panel < args.out / kPanel; ++panel) {
+      const std::byte* weights = static_cast<const std::byte*>(args.panels) + panel * panel_bytes;
+      for (std::size_t line = 0; line < lines; line += kLinesPerPass) {
+        const std::size_t slice_lines = min_of(kLinesPerPass, lines - line);
+        const void* slice = weights + line * kPerLine * kPanel * size_of(kW);
+        if constexpr (kX != kW) {
+          widen_panel_slice(slice, slice_lines * kPerLine, widened);
+          slice = widened;
+        }
+        for (std::size_t row = 0; row < pass_rows; row += kRowBlock) {
+          const std::size_t block_rows = min_of(kRowBlock, pass_rows - row);
+          Left left = left_of_tiles(args.x, lines, first + row);
+          left.data += line * kTileBytes;
+          float* c = sums + row * kPanel;
+          mul_block<kX>(left, block_rows > kTileRows ? 2 : 1, slice_lines, slice, c, kPanel, line > 0);
+          if (line + slice_lines == lines) finish<kX>(args, c, first + row, block_rows, panel);
+        }
+      }
+    }
+  }
+}
+
+void linear(const LinearArgs& args) {
+  begin_products();
+  if (args.x_element == Element::kF32 && args.w_element == Element::kF32) linear_of<Element::kF32, Element::kF32>(args);
+  if (args.x_element == Element::kF32 && args.w_element == Element::kBf16)
+    linear_of<Element::kF32, Element::kBf16>(args);
+  if constexpr (kNativeBf16)
+    if (args.x_element == Element::kBf16) linear_of<Element::kBf16, Element::kBf16>(args);
+  end_products();
+}

@@ -1,0 +1,129 @@
+// The kernels as the models call them: with axes in the types, and with the numerics of one loaded model.
+#pragma once
+
+#include <span>
+
+#include "base/view.h"
+#include "kernels/kernel_table.h"
+#include "kernels/packed_weight.h"
+#include "kernels/workspace.h"
+
+namespace rerank::kernels {
+
+// Row-major f32 activations [rows, cols]; cols and stride are padded to kPanel, padding columns are zero.
+template <class Cols>
+using Acts = View<float, Tokens, Cols>;
+
+// Activations as the left side of a product (kernel_table.h, "tiles").
+template <class Cols>
+struct Tiles {
+  void* data = nullptr;
+  std::size_t rows = 0, cols = 0;  // cols padded to kPanel
+  Element element = Element::kF32;
+};
+
+// Several projections of one input side by side, row-major in the element of the activations.
+struct Heads {
+  void* data = nullptr;
+  std::size_t rows = 0, stride = 0;
+  Element element = Element::kF32;
+  // The columns from `first` on.
+  const void* columns(std::size_t first) const {
+    return static_cast<const std::byte*>(data) + first * size_of(element);
+  }
+};
+
+template <class Cols>
+Acts<Cols> carve_acts(Carver& carver, std::size_t rows, std::size_t cols) {
+  const std::size_t stride = round_up(cols, kPanel);
+  return {carver.take<float>(round_up(rows, kRowBlock) * stride), rows, stride, stride};
+}
+template <class Cols>
+Tiles<Cols> carve_tiles(Carver& carver, std::size_t rows, std::size_t cols, Element element) {
+  const std::size_t padded = round_up(cols, kPanel);
+  return {carver.take<std::byte>(round_up(rows, kRowBlock) * padded * size_of(element)), rows, padded, element};
+}
+// Readable one block past its last row, as attention wants it.
+inline Heads carve_heads(Carver& carver, std::size_t rows, std::size_t cols, Element element) {
+  return {carver.take<std::byte>((round_up(rows, kRowBlock) + kRowBlock) * cols * size_of(element)), rows, cols,
+          element};
+}
+
+// LayerNorm's parameters, padded with zeros to kPanel.
+struct NormWeights {
+  AlignedBuffer buffer;  // weight, then bias
+  std::size_t cols = 0;
+  float eps = 0;
+
+  static Result<NormWeights> make(std::span<const float> weight, std::span<const float> bias, float eps) {
+    NormWeights norm;
+    norm.cols = weight.size();
+    norm.eps = eps;
+    const std::size_t padded = round_up(norm.cols, kPanel);
+    RERANK_ASSIGN(norm.buffer, AlignedBuffer::allocate(2 * padded * sizeof(float), "LayerNorm parameters"));
+    for (std::size_t i = 0; i < norm.cols; ++i) {
+      norm.buffer.as<float>()[i] = weight[i];
+      norm.buffer.as<float>()[padded + i] = bias[i];
+    }
+    return norm;
+  }
+};
+
+class Ops {
+ public:
+  // `weights` is how the model's matrices are held. Without bf16 products the activations stay f32.
+  Ops(const KernelTable& table, Element weights)
+      : table_(&table), weights_(weights), activations_(table.native_bf16 ? weights : Element::kF32) {}
+
+  Element weights() const { return weights_; }
+  Element activations() const { return activations_; }
+
+  // y = activation(x W^T + b) as the next product's left side.
+  template <class Out, class In>
+  void linear(const Tiles<In>& x, const Weight<Out, In>& w, Activation activation, const Tiles<Out>& y,
+              float* scratch) const {
+    run(x.data, x.rows, x.element, w, y.data, 0, y.element, activation, Store::kTiles, scratch);
+  }
+  // y = activation(x W^T + b), f32 rows.
+  template <class Out, class In>
+  void linear(const Tiles<In>& x, const Weight<Out, In>& w, Activation activation, const Acts<Out>& y,
+              float* scratch) const {
+    run(x.data, x.rows, x.element, w, y.data, y.stride, Element::kF32, activation, Store::kRows, scratch);
+  }
+  // y += x W^T + b, f32 rows.
+  template <class Out, class In>
+  void linear_add(const Tiles<In>& x, const Weight<Out, In>& w, const Acts<Out>& y, float* scratch) const {
+    run(x.data, x.rows, x.element, w, y.data, y.stride, Element::kF32, Activation::kNone, Store::kAddRows, scratch);
+  }
+  // y = x W^T + b as rows of heads.
+  template <class Out, class In>
+  void project(const Tiles<In>& x, const Weight<Out, In>& w, const Heads& y, float* scratch) const {
+    run(x.data, x.rows, x.element, w, y.data, y.stride, y.element, Activation::kNone, Store::kRows, scratch);
+  }
+
+  void attention(const AttentionArgs& args) const { table_->attention(args); }
+
+  // x = LayerNorm(x), and the same as tiles.
+  template <class Cols>
+  void layer_norm(const Acts<Cols>& x, const NormWeights& norm, const Tiles<Cols>& tiles) const {
+    const auto* weight = norm.buffer.as<float>();
+    table_->layer_norm({x.data, weight, weight + round_up(norm.cols, kPanel), tiles.data, x.rows, norm.cols, x.stride,
+                        norm.eps, tiles.element});
+  }
+  template <class Cols>
+  void to_tiles(const Acts<Cols>& x, const Tiles<Cols>& tiles) const {
+    table_->to_tiles(x.data, x.rows, x.cols, x.stride, tiles.element, tiles.data);
+  }
+
+ private:
+  void run(const void* x, std::size_t rows, Element x_element, const PackedWeight& w, void* y, std::size_t y_stride,
+           Element y_element, Activation activation, Store store, float* scratch) const {
+    table_->linear({x, w.panels(), w.bias(), y, rows, w.in(), w.out(), y_stride, x_element, w.element(), y_element,
+                    activation, store, scratch});
+  }
+
+  const KernelTable* table_;
+  Element weights_, activations_;
+};
+
+}  // namespace rerank::kernels

@@ -1,0 +1,60 @@
+#include "kernels/packed_weight.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "base/parallel.h"
+#include "base/try.h"
+
+namespace rerank::kernels {
+namespace {
+
+// To nearest even; a NaN stays a NaN.
+std::uint32_t round_to_bf16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return bits >> 16 | 0x40u;
+  return (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+}
+
+// One panel: 32 rows of the weight, given as f32 rows [32][in].
+void pack_panel(const float* rows, std::size_t in, Element element, void* panel) {
+  if (element == Element::kF32) {
+    auto* to = static_cast<float*>(panel);
+    for (std::size_t k = 0; k < in; ++k)
+      for (std::size_t j = 0; j < kPanel; ++j) to[k * kPanel + j] = rows[j * in + k];
+    return;
+  }
+  auto* to = static_cast<std::uint32_t*>(panel);
+  for (std::size_t k = 0; k < in; k += 2)
+    for (std::size_t j = 0; j < kPanel; ++j) {
+      const float* pair = rows + j * in + k;
+      to[k / 2 * kPanel + j] = round_to_bf16(pair[0]) | round_to_bf16(pair[1]) << 16;
+    }
+}
+
+}  // namespace
+
+Result<PackedWeight> PackedWeight::pack(std::size_t out, std::size_t in, Element element, const RowReader& rows,
+                                        std::span<const float> bias, int threads, const char* purpose) {
+  PackedWeight packed;
+  packed.out_ = round_up(out, kPanel);
+  packed.in_ = round_up(in, kPanel);
+  packed.element_ = element;
+  const std::size_t panel_bytes = packed.in_ * kPanel * size_of(element);
+  const std::size_t panels = packed.out_ / kPanel;
+  RERANK_ASSIGN(packed.buffer_, AlignedBuffer::allocate(packed.bias_bytes() + panels * panel_bytes, purpose));
+  std::copy(bias.begin(), bias.end(), packed.buffer_.as<float>());
+  std::byte* to = packed.buffer_.data() + packed.bias_bytes();
+  parallel_for(panels, threads, [&](std::size_t panel) {
+    std::vector<float> values(kPanel * packed.in_);
+    for (std::size_t j = 0; j < std::min(kPanel, out - panel * kPanel); ++j)
+      rows(panel * kPanel + j, {values.data() + j * packed.in_, in});
+    pack_panel(values.data(), packed.in_, element, to + panel * panel_bytes);
+  });
+  return packed;
+}
+
+}  // namespace rerank::kernels

@@ -1,0 +1,72 @@
+#include "kernels/reference.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace rerank::kernels::reference {
+
+double activate(double x, Activation activation) {
+  switch (activation) {
+    case Activation::kNone:
+      return x;
+    case Activation::kGelu:
+      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case Activation::kRelu:
+      return std::max(x, 0.0);
+    case Activation::kTanh:
+      return std::tanh(x);
+  }
+  return x;
+}
+
+std::vector<Sum> linear(const std::vector<float>& x, const std::vector<float>& w, const std::vector<float>& bias,
+                        std::size_t rows, std::size_t in, std::size_t out, Activation activation) {
+  std::vector<Sum> y(rows * out);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t o = 0; o < out; ++o) {
+      Sum& sum = y[r * out + o];
+      sum = {bias[o], std::fabs(bias[o])};
+      for (std::size_t i = 0; i < in; ++i) {
+        const double term = double{x[r * in + i]} * double{w[o * in + i]};
+        sum.value += term;
+        sum.magnitude += std::fabs(term);
+      }
+      sum.value = activate(sum.value, activation);
+    }
+  return y;
+}
+
+std::vector<double> attention(const std::vector<float>& q, const std::vector<float>& k, const std::vector<float>& v,
+                              std::size_t queries, std::size_t keys, std::size_t dim, double scale) {
+  std::vector<double> out(queries * dim), weights(keys);
+  for (std::size_t query = 0; query < queries; ++query) {
+    for (std::size_t key = 0; key < keys; ++key) {
+      weights[key] = 0;
+      for (std::size_t d = 0; d < dim; ++d) weights[key] += double{q[query * dim + d]} * double{k[key * dim + d]};
+      weights[key] *= scale;
+    }
+    const double top = *std::max_element(weights.begin(), weights.end());
+    double total = 0;
+    for (double& weight : weights) total += weight = std::exp(weight - top);
+    for (std::size_t key = 0; key < keys; ++key)
+      for (std::size_t d = 0; d < dim; ++d) out[query * dim + d] += weights[key] / total * double{v[key * dim + d]};
+  }
+  return out;
+}
+
+std::vector<double> layer_norm(const std::vector<float>& x, const std::vector<float>& weight,
+                               const std::vector<float>& bias, std::size_t rows, std::size_t cols, double eps) {
+  std::vector<double> y(rows * cols);
+  for (std::size_t r = 0; r < rows; ++r) {
+    double mean = 0, variance = 0;
+    for (std::size_t c = 0; c < cols; ++c) mean += x[r * cols + c];
+    mean /= static_cast<double>(cols);
+    for (std::size_t c = 0; c < cols; ++c) variance += (x[r * cols + c] - mean) * (x[r * cols + c] - mean);
+    variance /= static_cast<double>(cols);
+    for (std::size_t c = 0; c < cols; ++c)
+      y[r * cols + c] = (x[r * cols + c] - mean) / std::sqrt(variance + eps) * double{weight[c]} + double{bias[c]};
+  }
+  return y;
+}
+
+}  // namespace rerank::kernels::reference

@@ -1,0 +1,56 @@
+// Kernels that see one row at a time. No include guard: one copy for each target, inside its namespace and region.
+
+// Both passes over a row find it in L1. Padding columns are zero before and after: their weight and bias are zero.
+template <Element kElement>
+inline void layer_norm_of(const LayerNormArgs& args) {
+  const std::size_t padded = round_up(args.cols, kPanel);
+  const std::size_t tiles_per_row = padded * size_of(kElement) / kLineBytes;
+  const float count = static_cast<float>(args.cols);
+  for (std::size_t r = 0; r < args.rows; ++r) {
+    float* x = args.x + r * args.stride;
+    Vec total = broadcast(0.0f);
+    for (std::size_t c = 0; c < padded; c += kLanes) total = add(total, load(x + c));
+    const Vec mean = broadcast(sum(total) / count);
+    Vec squares = broadcast(0.0f);
+    for (std::size_t c = 0; c < args.cols; c += kLanes) {
+      const Vec d = first_lanes(sub(load(x + c), mean), args.cols - c, broadcast(0.0f));
+      squares = fma(d, d, squares);
+    }
+    const Vec scale = broadcast(1.0f / std::sqrt(sum(squares) / count + args.eps));
+    for (std::size_t c = 0; c < padded; c += kPanel) {
+      Vec v[kVecsPerPanel];
+      for (std::size_t i = 0; i < kVecsPerPanel; ++i) {
+        const std::size_t at = c + i * kLanes;
+        v[i] = fma(mul(sub(load(x + at), mean), scale), load(args.weight + at), load(args.bias + at));
+        store(x + at, v[i]);
+      }
+      store_panel_row<kElement>(args.tiles, tiles_per_row, r, c / kPanel, v);
+    }
+  }
+}
+
+void layer_norm(const LayerNormArgs& args) {
+  if constexpr (kNativeBf16)
+    if (args.tiles_element == Element::kBf16) return layer_norm_of<Element::kBf16>(args);
+  layer_norm_of<Element::kF32>(args);
+}
+
+template <Element kElement>
+inline void to_tiles_of(const float* x, std::size_t rows, std::size_t cols, std::size_t stride, void* tiles) {
+  const std::size_t padded = round_up(cols, kPanel);
+  const std::size_t tiles_per_row = padded * size_of(kElement) / kLineBytes;
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t c = 0; c < padded; c += kPanel) {
+      alignas(kLineBytes) float values[kPanel] = {};
+      for (std::size_t j = 0; j < min_of(kPanel, cols - c); ++j) values[j] = x[r * stride + c + j];
+      Vec v[kVecsPerPanel];
+      for (std::size_t i = 0; i < kVecsPerPanel; ++i) v[i] = load(values + i * kLanes);
+      store_panel_row<kElement>(tiles, tiles_per_row, r, c / kPanel, v);
+    }
+}
+
+void to_tiles(const float* x, std::size_t rows, std::size_t cols, std::size_t stride, Element element, void* tiles) {
+  if constexpr (kNativeBf16)
+    if (element == Element::kBf16) return to_tiles_of<Element::kBf16>(x, rows, cols, stride, tiles);
+  to_tiles_of<Element::kF32>(x, rows, cols, stride, tiles);
+}

@@ -1,0 +1,89 @@
+// Sixteen f32 lanes. No include guard: one copy for each target that includes it, inside its namespace and region.
+
+using Vec = __m512;
+constexpr std::size_t kLanes = 16;
+
+inline Vec load(const float* p) {
+  return _mm512_loadu_ps(p);
+}
+inline void store(float* p, Vec v) {
+  _mm512_storeu_ps(p, v);
+}
+inline Vec broadcast(float value) {
+  return _mm512_set1_ps(value);
+}
+inline Vec add(Vec a, Vec b) {
+  return _mm512_add_ps(a, b);
+}
+inline Vec sub(Vec a, Vec b) {
+  return _mm512_sub_ps(a, b);
+}
+inline Vec mul(Vec a, Vec b) {
+  return _mm512_mul_ps(a, b);
+}
+inline Vec div(Vec a, Vec b) {
+  return _mm512_div_ps(a, b);
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return _mm512_fmadd_ps(a, b, c);
+}  // a * b + c
+inline Vec fnma(Vec a, Vec b, Vec c) {
+  return _mm512_fnmadd_ps(a, b, c);
+}  // c - a * b
+inline Vec max(Vec a, Vec b) {
+  return _mm512_max_ps(a, b);
+}
+inline Vec min(Vec a, Vec b) {
+  return _mm512_min_ps(a, b);
+}
+inline Vec round(Vec a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+inline Vec times_pow2(Vec a, Vec n) {
+  return _mm512_scalef_ps(a, n);
+}  // a * 2^n, n a whole number
+inline Vec absolute(Vec a) {
+  return _mm512_abs_ps(a);
+}
+inline Vec if_negative(Vec condition, Vec yes, Vec no) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(condition, _mm512_setzero_ps(), _CMP_LT_OQ), no, yes);
+}
+// The first `count` lanes of `a`; the others are `other`.
+inline Vec first_lanes(Vec a, std::size_t count, Vec other) {
+  return _mm512_mask_blend_ps(static_cast<__mmask16>(count >= kLanes ? 0xFFFFu : (1u << count) - 1u), other, a);
+}
+inline float sum(Vec a) {
+  return _mm512_reduce_add_ps(a);
+}
+inline float largest(Vec a) {
+  return _mm512_reduce_max_ps(a);
+}
+
+// dst[c * dst_stride + r] = src[r * src_stride + c] for a 16 x 16 block of 32-bit values.
+inline void transpose_block(const std::uint32_t* src, std::size_t src_stride, std::uint32_t* dst,
+                            std::size_t dst_stride) {
+  __m512i r[16], t[16];
+  for (std::size_t i = 0; i < 16; ++i) r[i] = _mm512_loadu_si512(src + i * src_stride);
+  for (std::size_t i = 0; i < 8; ++i) {
+    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+    r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xDD);
+    t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xDD);
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    _mm512_storeu_si512(dst + i * dst_stride, _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88));
+    _mm512_storeu_si512(dst + (i + 8) * dst_stride, _mm512_shuffle_i32x4(t[i], t[i + 8], 0xDD));
+    _mm512_storeu_si512(dst + (i + 4) * dst_stride, _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88));
+    _mm512_storeu_si512(dst + (i + 12) * dst_stride, _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xDD));
+  }
+}

@@ -1,0 +1,65 @@
+// One f32 lane: the portable level. No include guard: included once, inside its namespace.
+
+using Vec = float;
+constexpr std::size_t kLanes = 1;
+
+inline Vec load(const float* p) {
+  return *p;
+}
+inline void store(float* p, Vec v) {
+  *p = v;
+}
+inline Vec broadcast(float value) {
+  return value;
+}
+inline Vec add(Vec a, Vec b) {
+  return a + b;
+}
+inline Vec sub(Vec a, Vec b) {
+  return a - b;
+}
+inline Vec mul(Vec a, Vec b) {
+  return a * b;
+}
+inline Vec div(Vec a, Vec b) {
+  return a / b;
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return a * b + c;
+}
+inline Vec fnma(Vec a, Vec b, Vec c) {
+  return c - a * b;
+}
+inline Vec max(Vec a, Vec b) {
+  return a > b ? a : b;
+}
+inline Vec min(Vec a, Vec b) {
+  return a < b ? a : b;
+}
+inline Vec round(Vec a) {
+  return std::nearbyint(a);
+}
+inline Vec times_pow2(Vec a, Vec n) {
+  return std::ldexp(a, static_cast<int>(n));
+}
+inline Vec absolute(Vec a) {
+  return std::fabs(a);
+}
+inline Vec if_negative(Vec condition, Vec yes, Vec no) {
+  return condition < 0 ? yes : no;
+}
+inline Vec first_lanes(Vec a, std::size_t count, Vec other) {
+  return count > 0 ? a : other;
+}
+inline float sum(Vec a) {
+  return a;
+}
+inline float largest(Vec a) {
+  return a;
+}
+
+inline void transpose_block(const std::uint32_t* src, std::size_t src_stride, std::uint32_t* dst,
+                            std::size_t dst_stride) {
+  for (std::size_t r = 0; r < 16; ++r)
+    for (std::size_t c = 0; c < 16; ++c) dst[c * dst_stride + r] = src[r * src_stride + c];
+}
