@@ -1,6 +1,7 @@
 // A file descriptor that closes itself.
 #pragma once
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <utility>
@@ -22,6 +23,12 @@ class FileDescriptor {
 
   int get() const { return fd_; }
   bool is_open() const { return fd_ >= 0; }
+  // Blocks until reading (POLLIN) or writing (POLLOUT) can go on: another program may have made a shared standard input
+  // or output non-blocking. False when waiting itself fails.
+  bool wait_until(short event) const {
+    pollfd wanted{fd_, event, 0};
+    return ::poll(&wanted, 1, -1) >= 0;
+  }
   // Hands the descriptor over to the caller.
   int release() { return std::exchange(fd_, -1); }
 

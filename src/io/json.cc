@@ -83,6 +83,11 @@ Result<Json> Json::get(std::string_view key) const {
   return member(child, key);
 }
 
+Result<std::string_view> Json::string_at(std::string_view key) const {
+  RERANK_ASSIGN(const Json child, get(key));
+  return child.string();
+}
+
 std::optional<Json> Json::find(std::string_view key) const {
   simdjson::dom::element child;
   if (!element_.is_object() || element_.at_key(key).get(child) != simdjson::SUCCESS || child.is_null())

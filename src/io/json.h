@@ -23,6 +23,8 @@ class Json {
  public:
   // A member that must be there; the error names the missing path. Of a repeated key the first counts.
   Result<Json> get(std::string_view key) const;
+  // A member that must be there and must be a string.
+  Result<std::string_view> string_at(std::string_view key) const;
   // A member that may be absent; one that is null counts as absent.
   std::optional<Json> find(std::string_view key) const;
 
