@@ -3,7 +3,8 @@
 
 Of README.md and docs/**/*.md it runs every fenced block marked `sh` (a script) or `console` (lines that begin with "$ "
 are commands, the others what they print; "..." stands for any text). The blocks of a page run in order in one folder
-that holds a copy of examples/, with the built `rerank` first on PATH. A comment on the line before a block changes that:
+that holds a copy of examples/ and build/release, with the built `rerank` first on PATH. Blocks marked `cpp` or `cmake` have
+to stand in a file of examples/, which other tests build. A comment on the line before a block changes what is done:
 
   <!-- not run: WHY -->        is not run; only commands that need a network or a model of gigabytes may say so
   <!-- run by: SCRIPT -->      is not run here, because that script of ours holds each of its lines or is named by it
@@ -106,10 +107,22 @@ def left_out(block, root):
     return None
 
 
+def stands_in_examples(block, root):
+    """Whether the lines of a block follow each other in a file of examples/, however they are indented."""
+    def bare(lines):
+        return "\n" + "\n".join(line.strip() for line in lines if line.strip()) + "\n"
+
+    wanted = bare(block.lines)
+    files = (path for path in (root / "examples").rglob("*") if path.suffix in (".cc", ".h", ".txt"))
+    return any(wanted in bare(path.read_text(encoding="utf-8").splitlines()) for path in files)
+
+
 def run_page(page, text, root, folder, environment):
     """Runs the blocks of one page; returns (problems, commands run, blocks left out)."""
     problems, ran, skipped = [], 0, []
     for block in blocks_of(page, text):
+        if block.language in ("cpp", "cmake") and not stands_in_examples(block, root):
+            problems.append(f"{block.where()}: stands in no file of examples/")
         if block.language not in ("sh", "console"):
             continue
         try:
@@ -155,13 +168,17 @@ def self_test():
         ("left to a script that holds it", f"<!-- run by: s -->\n{fence}sh\nmake all\n{fence}\n", 0),
         ("left to a script that does not", f"<!-- run by: s -->\n{fence}sh\nmake none\n{fence}\n", 1),
         ("needs what is not there", f"<!-- needs: nowhere -->\n{fence}sh\nfalse\n{fence}\n", 0),
-        ("another language", f"{fence}cpp\nfalse\n{fence}\n", 0),
+        ("another language", f"{fence}text\nfalse\n{fence}\n", 0),
+        ("code of an example", f"{fence}cpp\nf();\n  g();\n{fence}\n", 0),
+        ("code of no example", f"{fence}cpp\ng();\nf();\n{fence}\n", 1),
     ]
     problems = []
     for why, text, expected in cases:
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             (folder / "s").write_text("make all\n", encoding="utf-8")
+            (folder / "examples").mkdir()
+            (folder / "examples" / "a.cc").write_text("{\n  f();\n  g();\n}\n", encoding="utf-8")
             found = run_page("page.md", text, folder, folder, dict(os.environ))[0]
         if len(found) != expected:
             problems.append(f"{why}: expected {expected} problems, found {found}")
@@ -190,6 +207,8 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 inside = pathlib.Path(folder) / "repository"
                 shutil.copytree(ROOT / "examples", inside / "examples")
+                (inside / "build").mkdir()
+                (inside / "build" / "release").symlink_to(arguments.bin.resolve(), target_is_directory=True)
                 shared = ROOT.parent / "shared"
                 if shared.is_dir():
                     (pathlib.Path(folder) / "shared").symlink_to(shared, target_is_directory=True)
