@@ -36,7 +36,7 @@ AlignedBuffer as_heads(const std::vector<float>& values, std::size_t width, Elem
     if (element == Element::kF32) {
       out.as<float>()[i] = values[i];
     } else {
-      out.as<std::uint16_t>()[i] = testing::to_bf16(values[i]);
+      out.as<std::uint16_t>()[i] = f32_to_bf16(values[i]);
     }
   return out;
 }

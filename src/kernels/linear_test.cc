@@ -1,6 +1,7 @@
 // Every level against the reference on odd shapes, every way of storing, and rows that do not know their neighbours.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 
 #include "kernels/reference.h"
@@ -130,7 +131,7 @@ TEST(Linear, TilesHoldTheSameValuesAsRows) {
       for (std::size_t r = 0; r < s.rows; ++r)
         for (std::size_t o = 0; o < s.out; ++o) {
           const float row_value = rows.as<float>()[r * w.out() + o];
-          const float expected = n.x == Element::kF32 ? row_value : testing::widen(testing::to_bf16(row_value));
+          const float expected = n.x == Element::kF32 ? row_value : bf16_to_f32(f32_to_bf16(row_value));
           ASSERT_EQ(testing::tile_value(tiles, s.out, n.x, r, o), expected) << level->name << ' ' << r << ' ' << o;
         }
     }

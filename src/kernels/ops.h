@@ -27,9 +27,9 @@ struct Heads {
   void* data = nullptr;
   std::size_t rows = 0, stride = 0;
   Element element = Element::kF32;
-  // The columns from `first` on.
-  const void* columns(std::size_t first) const {
-    return static_cast<const std::byte*>(data) + first * size_of(element);
+  // The columns from `first` on, as a view of the same rows.
+  Heads from(std::size_t first) const {
+    return {static_cast<std::byte*>(data) + first * size_of(element), rows, stride, element};
   }
 };
 

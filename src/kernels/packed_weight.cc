@@ -1,23 +1,16 @@
 #include "kernels/packed_weight.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <vector>
 
+#include "base/half.h"
 #include "base/parallel.h"
 #include "base/try.h"
 
 namespace rerank::kernels {
 namespace {
-
-// To nearest even; a NaN stays a NaN.
-std::uint32_t round_to_bf16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return bits >> 16 | 0x40u;
-  return (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
-}
 
 // One panel: 32 rows of the weight, given as f32 rows [32][in].
 void pack_panel(const float* rows, std::size_t in, Element element, void* panel) {
@@ -31,7 +24,7 @@ void pack_panel(const float* rows, std::size_t in, Element element, void* panel)
   for (std::size_t k = 0; k < in; k += 2)
     for (std::size_t j = 0; j < kPanel; ++j) {
       const float* pair = rows + j * in + k;
-      to[k / 2 * kPanel + j] = round_to_bf16(pair[0]) | round_to_bf16(pair[1]) << 16;
+      to[k / 2 * kPanel + j] = f32_to_bf16(pair[0]) | std::uint32_t{f32_to_bf16(pair[1])} << 16;
     }
 }
 

@@ -1,12 +1,12 @@
 // Random matrices and layout helpers for the kernel tests.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <random>
 #include <vector>
 
+#include "base/half.h"
 #include "kernels/kernel_table.h"
 #include "kernels/level.h"
 #include "kernels/packed_weight.h"
@@ -20,22 +20,12 @@ inline std::vector<const Level*> levels_on_this_cpu() {
   return levels;
 }
 
-inline float widen(std::uint16_t bits) {
-  return std::bit_cast<float>(std::uint32_t{bits} << 16);
-}
-
-// To nearest even, as every bf16 conversion here does it.
-inline std::uint16_t to_bf16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
-}
-
 // Normal values; with `as_bf16` each is a bf16 value, so that both elements hold the same numbers exactly.
 inline std::vector<float> random_values(std::size_t count, unsigned seed, bool as_bf16, float scale = 1) {
   std::mt19937 engine(seed);
   std::normal_distribution<float> normal(0, scale);
   std::vector<float> values(count);
-  for (float& value : values) value = as_bf16 ? widen(to_bf16(normal(engine))) : normal(engine);
+  for (float& value : values) value = as_bf16 ? bf16_to_f32(f32_to_bf16(normal(engine))) : normal(engine);
   return values;
 }
 
@@ -56,7 +46,7 @@ inline float tile_value(const AlignedBuffer& tiles, std::size_t cols, Element el
   const std::byte* line =
       tiles.data() + (r / kTileRows * tiles_per_row + c / per_line) * kTileBytes + r % kTileRows * kLineBytes;
   if (element == Element::kF32) return reinterpret_cast<const float*>(line)[c % per_line];
-  return widen(reinterpret_cast<const std::uint16_t*>(line)[c % per_line]);
+  return bf16_to_f32(reinterpret_cast<const std::uint16_t*>(line)[c % per_line]);
 }
 
 inline PackedWeight packed(const std::vector<float>& w, const std::vector<float>& bias, std::size_t out, std::size_t in,

@@ -1,0 +1,236 @@
+#include "models/encoder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/try.h"
+
+namespace rerank::models {
+
+using kernels::Acts;
+using kernels::Carver;
+using kernels::Heads;
+using kernels::Tiles;
+
+Result<EncoderLayer> EncoderLayer::load(const io::WeightScope& scope, const EncoderConfig& config,
+                                        const LoadOptions& options) {
+  const HeadLayout heads{config.heads, config.head_dim(), config.padded_head_dim()};
+  const io::WeightScope attention = scope.scope("attention");
+  EncoderLayer layer;
+  RERANK_ASSIGN(auto query, load_projections(attention.scope("self"), {"query"}, heads, config.hidden, options));
+  RERANK_ASSIGN(auto key_value,
+                load_projections(attention.scope("self"), {"key", "value"}, heads, config.hidden, options));
+  RERANK_ASSIGN(auto output, load_head_output(attention.scope("output"), "dense", config.hidden, heads, options));
+  RERANK_ASSIGN(auto up, load_linear(scope.scope("intermediate"), "dense", config.ffn, config.hidden, options));
+  RERANK_ASSIGN(auto down, load_linear(scope.scope("output"), "dense", config.hidden, config.ffn, options));
+  RERANK_ASSIGN(layer.attention_norm,
+                load_layer_norm(attention.scope("output"), "LayerNorm", config.hidden, config.layer_norm_eps));
+  RERANK_ASSIGN(layer.ffn_norm,
+                load_layer_norm(scope.scope("output"), "LayerNorm", config.hidden, config.layer_norm_eps));
+  layer.query = kernels::Weight<HeadColumns, Hidden>(std::move(query));
+  layer.key_value = kernels::Weight<HeadColumns, Hidden>(std::move(key_value));
+  layer.attention_output = kernels::Weight<Hidden, HeadColumns>(std::move(output));
+  layer.up = kernels::Weight<Ffn, Hidden>(std::move(up));
+  layer.down = kernels::Weight<Hidden, Ffn>(std::move(down));
+  return layer;
+}
+
+Result<EncoderEmbeddings> EncoderEmbeddings::load(const io::WeightScope& scope, const EncoderConfig& config) {
+  EncoderEmbeddings e;
+  RERANK_ASSIGN(e.words, scope.tensor("word_embeddings.weight", {config.vocabulary, config.hidden}));
+  RERANK_ASSIGN(e.positions, scope.tensor("position_embeddings.weight", {config.positions, config.hidden}));
+  RERANK_ASSIGN(e.token_types, scope.tensor("token_type_embeddings.weight", {config.token_types, config.hidden}));
+  RERANK_ASSIGN(e.norm, load_layer_norm(scope, "LayerNorm", config.hidden, config.layer_norm_eps));
+  return e;
+}
+
+Result<Encoder> Encoder::load(const io::WeightScope& scope, const EncoderConfig& config, const kernels::Ops& ops,
+                              int threads) {
+  Encoder encoder(config, ops);
+  RERANK_ASSIGN(encoder.embeddings_, EncoderEmbeddings::load(scope.scope("embeddings"), config));
+  for (std::size_t i = 0; i < config.layers; ++i) {
+    const io::WeightScope layer_scope = scope.scope("encoder").scope(fmt::format("layer.{}", i));
+    RERANK_ASSIGN(EncoderLayer layer, EncoderLayer::load(layer_scope, config, {ops.weights(), threads}));
+    encoder.layers_.push_back(std::move(layer));
+  }
+  return encoder;
+}
+
+std::size_t Encoder::packed_bytes() const {
+  std::size_t bytes = 0;
+  for (const EncoderLayer& l : layers_)
+    bytes += l.query.bytes() + l.key_value.bytes() + l.attention_output.bytes() + l.up.bytes() + l.down.bytes();
+  return bytes;
+}
+
+// All scratch of a forward pass. Carved with no memory behind it, it tells how much is needed.
+struct Encoder::Buffers {
+  Buffers(Carver& carver, const Encoder& encoder, std::size_t tokens, std::size_t pairs, std::size_t longest)
+      : x(kernels::carve_acts<Hidden>(carver, tokens, encoder.config_.hidden)),
+        tiles(kernels::carve_tiles<Hidden>(carver, tokens, encoder.config_.hidden, element(encoder))),
+        qkv(kernels::carve_heads(carver, tokens, 3 * encoder.config_.padded_width(), element(encoder))),
+        context(kernels::carve_tiles<HeadColumns>(carver, tokens, encoder.config_.padded_width(), element(encoder))),
+        ffn(kernels::carve_tiles<Ffn>(carver, tokens, encoder.config_.ffn, element(encoder))),
+        first_x(kernels::carve_acts<Hidden>(carver, pairs, encoder.config_.hidden)),
+        first_tiles(kernels::carve_tiles<Hidden>(carver, pairs, encoder.config_.hidden, element(encoder))),
+        first_query(kernels::carve_heads(carver, pairs, encoder.config_.padded_width(), element(encoder))),
+        linear_scratch(carver.take<float>(kernels::linear_scratch_floats())),
+        attention_scratch(carver.take<std::byte>(
+            kernels::attention_scratch_bytes(longest, encoder.config_.padded_head_dim(), element(encoder)))) {}
+
+  static kernels::Element element(const Encoder& encoder) { return encoder.ops_.activations(); }
+
+  Acts<Hidden> x;       // [tokens, hidden]: the residual stream
+  Tiles<Hidden> tiles;  // the same as the next product's left side
+  Heads qkv;            // [tokens, 3 * width]
+  Tiles<HeadColumns> context;
+  Tiles<Ffn> ffn;
+  Acts<Hidden> first_x;  // [pairs, hidden]: the first token of each pair
+  Tiles<Hidden> first_tiles;
+  Heads first_query;  // [pairs, width]
+  float* linear_scratch;
+  std::byte* attention_scratch;
+};
+
+namespace {
+
+template <class Cols>
+Tiles<Cols> first_rows(Tiles<Cols> tiles, std::size_t rows) {
+  tiles.rows = rows;
+  return tiles;
+}
+
+void gather_first_rows(const Acts<Hidden>& x, const RaggedBatch& batch, const Acts<Hidden>& out) {
+  for (std::size_t pair_idx = 0; pair_idx < batch.pairs(); ++pair_idx)
+    std::copy_n(x.row(batch.cu_seqlens[pair_idx]).data(), x.stride, out.row(pair_idx).data());
+}
+
+void record(Trace* trace, std::string name, const Acts<Hidden>& x, std::size_t hidden) {
+  if (trace == nullptr) return;
+  Trace::Station station{std::move(name), {}};
+  for (std::size_t r = 0; r < x.rows; ++r)
+    station.values.insert(station.values.end(), x.row(r).data(), x.row(r).data() + hidden);
+  trace->stations.push_back(std::move(station));
+}
+
+}  // namespace
+
+Status Encoder::check(const RaggedBatch& batch) const {
+  const auto outside = [](std::int32_t id, std::size_t size) { return id < 0 || static_cast<std::size_t>(id) >= size; };
+  for (std::size_t token_idx = 0; token_idx < batch.tokens(); ++token_idx) {
+    if (outside(batch.token_ids[token_idx], config_.vocabulary))
+      return Error{Error::Code::kBadInput,
+                   fmt::format("token id {} is outside the model's vocabulary of {}", batch.token_ids[token_idx],
+                               config_.vocabulary),
+                   "", "tokenizer.json and config.json must come from the same checkpoint"};
+    if (outside(batch.type_ids[token_idx], config_.token_types))
+      return Error{Error::Code::kBadInput,
+                   fmt::format("token type {} is outside the model's table of {}", batch.type_ids[token_idx],
+                               config_.token_types),
+                   "", "tokenizer.json and config.json must come from the same checkpoint"};
+  }
+  return {};
+}
+
+void Encoder::embed(const RaggedBatch& batch, std::span<const std::int32_t> position_ids, const Buffers& b) const {
+  const std::size_t hidden = config_.hidden;
+  std::vector<float> row(hidden);
+  const auto add = [&](const io::Tensor& table, std::int32_t index, float* x) {
+    io::convert_to_f32(table, static_cast<std::size_t>(index) * hidden, row);
+    for (std::size_t i = 0; i < hidden; ++i) x[i] += row[i];
+  };
+  for (std::size_t token_idx = 0; token_idx < batch.tokens(); ++token_idx) {
+    float* x = b.x.row(token_idx).data();
+    std::fill_n(x, b.x.stride, 0.0f);
+    // The reference's order of the two sums, so that f32 agrees to the last bit.
+    add(embeddings_.words, batch.token_ids[token_idx], x);
+    add(embeddings_.token_types, batch.type_ids[token_idx], x);
+    add(embeddings_.positions, position_ids[token_idx], x);
+  }
+  ops_.layer_norm(b.x, embeddings_.norm, b.tiles);
+}
+
+void Encoder::finish_layer(const EncoderLayer& layer, const Acts<Hidden>& x, const Tiles<Hidden>& tiles,
+                           const Tiles<HeadColumns>& context, const Tiles<Ffn>& ffn, float* scratch) const {
+  ops_.linear_add(context, layer.attention_output, x, scratch);
+  ops_.layer_norm(x, layer.attention_norm, tiles);  // x = LayerNorm(x + attention)
+  ops_.linear(tiles, layer.up, config_.activation, ffn, scratch);
+  ops_.linear_add(ffn, layer.down, x, scratch);
+  ops_.layer_norm(x, layer.ffn_norm, tiles);  // x = LayerNorm(x + ffn)
+}
+
+void Encoder::run_layer(const EncoderLayer& layer, const RaggedBatch& batch, const Buffers& b) const {
+  const std::size_t width = config_.padded_width();
+  ops_.project(b.tiles, layer.query, b.qkv, b.linear_scratch);
+  ops_.project(b.tiles, layer.key_value, b.qkv.from(width), b.linear_scratch);
+  ops_.attention({.q = b.qkv.data,
+                  .k = b.qkv.from(width).data,
+                  .v = b.qkv.from(2 * width).data,
+                  .q_stride = b.qkv.stride,
+                  .kv_stride = b.qkv.stride,
+                  .cu_seqlens = batch.cu_seqlens.data(),
+                  .sequences = batch.pairs(),
+                  .heads = config_.heads,
+                  .head_dim = config_.padded_head_dim(),
+                  .query_rows = 0,
+                  .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim())),
+                  .element = b.qkv.element,
+                  .out = b.context.data,
+                  .scratch = b.attention_scratch});
+  finish_layer(layer, b.x, b.tiles, b.context, b.ffn, b.linear_scratch);
+}
+
+void Encoder::run_last_layer(const EncoderLayer& layer, const RaggedBatch& batch, const Buffers& b) const {
+  const std::size_t width = config_.padded_width();
+  gather_first_rows(b.x, batch, b.first_x);
+  ops_.to_tiles(b.first_x, b.first_tiles);
+  ops_.project(b.first_tiles, layer.query, b.first_query, b.linear_scratch);
+  ops_.project(b.tiles, layer.key_value, b.qkv.from(width), b.linear_scratch);
+  ops_.attention({.q = b.first_query.data,
+                  .k = b.qkv.from(width).data,
+                  .v = b.qkv.from(2 * width).data,
+                  .q_stride = b.first_query.stride,
+                  .kv_stride = b.qkv.stride,
+                  .cu_seqlens = batch.cu_seqlens.data(),
+                  .sequences = batch.pairs(),
+                  .heads = config_.heads,
+                  .head_dim = config_.padded_head_dim(),
+                  .query_rows = 1,
+                  .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim())),
+                  .element = b.qkv.element,
+                  .out = b.context.data,
+                  .scratch = b.attention_scratch});
+  finish_layer(layer, b.first_x, b.first_tiles, first_rows(b.context, batch.pairs()), first_rows(b.ffn, batch.pairs()),
+               b.linear_scratch);
+}
+
+Result<Encoder::Output> Encoder::forward(const RaggedBatch& batch, std::span<const std::int32_t> position_ids,
+                                         kernels::Workspace& workspace, std::size_t head_bytes, Trace* trace) const {
+  RERANK_TRY(check(batch));
+  const auto carve = [&](Carver& carver) {
+    return Buffers(carver, *this, batch.tokens(), batch.pairs(), batch.longest());
+  };
+  Carver measure(nullptr);
+  carve(measure);
+  RERANK_TRY(workspace.reserve(measure.used() + head_bytes));
+  Carver carver = workspace.carve();
+  const Buffers b = carve(carver);
+
+  embed(batch, position_ids, b);
+  record(trace, "embeddings", b.x, config_.hidden);
+  const std::size_t whole_layers = trace == nullptr ? layers_.size() - 1 : layers_.size();
+  for (std::size_t i = 0; i < whole_layers; ++i) {
+    run_layer(layers_[i], batch, b);
+    record(trace, fmt::format("layer.{}", i), b.x, config_.hidden);
+  }
+  if (trace == nullptr) {
+    run_last_layer(layers_.back(), batch, b);
+  } else {
+    gather_first_rows(b.x, batch, b.first_x);
+  }
+  return Output{b.first_x, b.linear_scratch, carver};
+}
+
+}  // namespace rerank::models

@@ -1,0 +1,34 @@
+// The architectures that run, by the names in config.json: one row each.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "io/checkpoint.h"
+#include "kernels/ops.h"
+#include "models/sequence_classifier.h"
+
+namespace rerank::models {
+
+class ClassificationHead;
+class Encoder;
+
+struct LoadedClassifier {
+  std::string architecture;
+  std::unique_ptr<SequenceClassifier> model;
+};
+
+// Loads the cross-encoder that `checkpoint` holds and checks that every one of its tensors was read. The checkpoint
+// must outlive it: embedding tables stay mapped. kUnsupported, with the list of names, for any other architecture.
+Result<LoadedClassifier> load_classifier(const io::Checkpoint& checkpoint, const kernels::Ops& ops, int threads);
+
+// What the architectures' files share.
+Status check_length(const RaggedBatch& batch, const Sizes& sizes);
+Sizes sizes_of(const Encoder& encoder, const ClassificationHead& head, int max_positions);
+
+Result<std::unique_ptr<SequenceClassifier>> load_bert(const io::Checkpoint& checkpoint, const kernels::Ops& ops,
+                                                      int threads);
+Result<std::unique_ptr<SequenceClassifier>> load_xlm_roberta(const io::Checkpoint& checkpoint, const kernels::Ops& ops,
+                                                             int threads);
+
+}  // namespace rerank::models
