@@ -1,0 +1,58 @@
+// How good a ranking is: the measures of trec_eval, with its numbers to the last printed digit.
+//
+// As in trec_eval, passages rank by score in float precision and, where scores are equal, by passage id, the larger
+// bytes first; a passage without judgement is not relevant; relevant means a relevance of 1 or more. As in ir_measures
+// (and trec_eval -c), means are over all judged queries: one that the run lacks counts 0, one that is not judged counts
+// not at all. Sources: trec_eval's m_ndcg_cut.c, m_recip_rank.c, m_P.c, m_recall.c, m_map.c, m_map_cut.c, m_success.c,
+// form_res_rels.c.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "evaluation/trec.h"
+#include "rerank/error.h"
+
+namespace rerank::evaluation {
+
+struct Measure {
+  enum class Kind {
+    kNdcg,              // DCG / ideal DCG; gain = relevance (0 when negative), discount = 1 / log2(rank + 1)
+    kRecipRank,         // 1 / rank of the first relevant passage
+    kPrecision,         // relevant among the first k / k, however short the ranking is
+    kRecall,            // relevant among the first k / all relevant
+    kAveragePrecision,  // precision at each relevant passage, summed / all relevant
+    kSuccess,           // 1 when one of the first k is relevant
+  };
+
+  Kind kind = Kind::kNdcg;
+  std::size_t cutoff = 0;  // only the first `cutoff` ranks count; 0: all of them
+  std::string name;        // as it was asked for: "nDCG@10"
+};
+
+// "nDCG", "nDCG@10", "MRR", "MRR@10", "RR@10", "P@1", "R@100", "Recall@100", "AP", "AP@100", "MAP", "MAP@100",
+// "Success@1", in any case. P, R and Success need their "@k". kBadInput lists what there is.
+Result<Measure> parse_measure(std::string_view name);
+// The same for a list divided by commas: "nDCG@10,P@1".
+Result<std::vector<Measure>> parse_measures(std::string_view names);
+
+struct QueryValues {
+  std::string query_id;
+  bool in_run = false;         // false: every value is 0
+  std::vector<double> values;  // [measures]
+};
+
+struct Evaluation {
+  std::vector<double> means;         // [measures], over `queries`
+  std::vector<QueryValues> queries;  // all judged queries, in the order of the qrels
+  std::size_t missing_from_run = 0;  // judged queries that the run lacks
+  std::size_t not_judged = 0;        // queries of the run without a judgement, which count nowhere
+};
+
+// Every measure of every judged query, and their means.
+Evaluation evaluate(const Qrels& qrels, const Run& run, std::span<const Measure> measures);
+
+}  // namespace rerank::evaluation

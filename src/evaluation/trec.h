@@ -1,0 +1,81 @@
+// Rankings and judgements in the file forms of TREC and BEIR. Ids are opaque bytes without blanks.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/lines.h"
+#include "io/output.h"
+#include "rerank/error.h"
+
+namespace rerank::evaluation {
+
+struct ScoredPassage {
+  std::string passage_id;
+  float score = 0;  // trec_eval compares in this precision, so this is all that a ranking may depend on
+};
+
+struct Ranking {
+  std::string query_id;
+  std::vector<ScoredPassage> passages;  // in the order of the file
+};
+
+// A first stage's or a reranker's output. Queries in the order in which the file first names them; each query once, and
+// each passage once a query.
+struct Run {
+  std::vector<Ranking> rankings;
+};
+
+struct Judgement {
+  std::string passage_id;
+  int relevance = 0;  // above 0 is relevant; larger is better
+};
+
+struct JudgedQuery {
+  std::string query_id;
+  std::vector<Judgement> judgements;  // each passage once
+};
+
+struct Qrels {
+  std::vector<JudgedQuery> queries;  // in the order of the file, each once, none without judgements
+};
+
+// Puts the best first, as trec_eval does: by score, and where scores are equal by passage id, the larger bytes first.
+// The rank column of a run file plays no part.
+void sort_as_trec_eval(std::span<ScoredPassage> passages);
+
+// Reads "QUERY Q0 PASSAGE RANK SCORE TAG" lines, columns divided by blanks or tabs; blank lines are passed over.
+// kNotFound or kIo for the file; kBadInput, with file and line, for a wrong number of columns, a score that is no
+// finite float, a (query, passage) pair that is there twice, or no line at all.
+Result<Run> read_run(const std::string& path);
+Result<Run> read_run(io::LineReader lines);
+
+// Reads judgements in one of two forms, told apart by the first line:
+//   BEIR  a header "query-id<TAB>corpus-id<TAB>score", then those three columns divided by single tabs
+//   TREC  "QUERY ITERATION PASSAGE RELEVANCE", columns divided by blanks or tabs
+// kNotFound or kIo for the file; kBadInput, with file and line, for a wrong number of columns, a relevance that is no
+// integer, a pair that is judged twice, or no judgement at all.
+Result<Qrels> read_qrels(const std::string& path);
+Result<Qrels> read_qrels(io::LineReader lines);
+
+// Writes a run query by query, so that what was ranked is on disk before the next query begins.
+class RunWriter {
+ public:
+  // `tag` names the system in the last column; blanks in it become "_".
+  RunWriter(io::OutputFile output, std::string_view tag);
+
+  // Appends the ranking of one query, best first, with ranks from 1 and scores that read back as the same floats, and
+  // flushes. kBadInput when an id is empty or holds a blank or a line end, or a score is not finite: nothing of this
+  // query is written then. kIo when the file cannot take it.
+  Status write(std::string_view query_id, std::span<const ScoredPassage> best_first);
+  Status close() { return output_.close(); }
+
+ private:
+  io::OutputFile output_;
+  std::string tag_;
+};
+
+}  // namespace rerank::evaluation

@@ -1,0 +1,198 @@
+#include "evaluation/trec.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "io/test_files.h"
+
+namespace rerank::evaluation {
+namespace {
+
+using rerank::testing::read_file;
+using rerank::testing::TempFolder;
+
+Result<Run> run_of(std::string_view text) {
+  return read_run(io::LineReader::over(text, "r.trec"));
+}
+Result<Qrels> qrels_of(std::string_view text) {
+  return read_qrels(io::LineReader::over(text, "q.tsv"));
+}
+
+// "q1: d1=12.5 d2=-3; q2: d1=1"
+std::string text_of(const Run& run) {
+  std::string text;
+  for (const Ranking& ranking : run.rankings) {
+    text += (text.empty() ? "" : "; ") + ranking.query_id + ":";
+    for (const ScoredPassage& passage : ranking.passages)
+      text += " " + passage.passage_id + "=" + ::testing::PrintToString(passage.score);
+  }
+  return text;
+}
+std::string text_of(const Qrels& qrels) {
+  std::string text;
+  for (const JudgedQuery& query : qrels.queries) {
+    text += (text.empty() ? "" : "; ") + query.query_id + ":";
+    for (const Judgement& judgement : query.judgements)
+      text += " " + judgement.passage_id + "=" + std::to_string(judgement.relevance);
+  }
+  return text;
+}
+
+struct AcceptedCase {
+  const char* why;
+  std::string file, read;
+};
+struct RefusedCase {
+  const char* why;
+  std::string file, message;
+};
+void PrintTo(const AcceptedCase& row, std::ostream* out) {
+  *out << row.why;
+}
+void PrintTo(const RefusedCase& row, std::ostream* out) {
+  *out << row.why;
+}
+
+class AcceptedRun : public ::testing::TestWithParam<AcceptedCase> {};
+INSTANTIATE_TEST_SUITE_P(
+    Table, AcceptedRun,
+    ::testing::Values(AcceptedCase{"one blank between columns", "q1 Q0 d1 1 12.5 t\nq1 Q0 d2 2 -3 t\nq2 Q0 d1 1 1 t\n",
+                                   "q1: d1=12.5 d2=-3; q2: d1=1"},
+                      AcceptedCase{"tabs, more blanks, blanks at the ends", " q1\tQ0  d1 \t1 2 t \n", "q1: d1=2"},
+                      AcceptedCase{"CRLF, a byte order mark, no last line end",
+                                   "\xEF\xBB\xBFq1 Q0 d1 1 2 t\r\nq1 Q0 d2 2 1 t", "q1: d1=2 d2=1"},
+                      AcceptedCase{"blank lines", "\n  \nq1 Q0 d1 1 2 t\n\n", "q1: d1=2"},
+                      AcceptedCase{"a query in two places", "q1 Q0 a 1 2 t\nq2 Q0 a 1 2 t\nq1 Q0 b 2 1 t\n",
+                                   "q1: a=2 b=1; q2: a=2"},
+                      AcceptedCase{"ranks play no part", "q1 Q0 a x 1 t\nq1 Q0 b -1 2 t\n", "q1: a=1 b=2"},
+                      AcceptedCase{"ids are bytes", "\xE4 Q0 \xC3\xA4/#1 1 1 t\n", "\xE4: \xC3\xA4/#1=1"},
+                      AcceptedCase{"all ways to write a number", "q Q0 a 1 +1e2 t\nq Q0 b 1 .5 t\nq Q0 c 1 -0 t\n",
+                                   "q: a=100 b=0.5 c=-0"},
+                      AcceptedCase{"rounded to float", "q Q0 a 1 1.00000001 t\n", "q: a=1"}));
+TEST_P(AcceptedRun, IsRead) {
+  const auto& [why, file, read] = GetParam();
+  const auto run = run_of(file);
+  ASSERT_TRUE(run.ok()) << run.error().message();
+  EXPECT_EQ(text_of(run.value()), read);
+}
+
+class RefusedRun : public ::testing::TestWithParam<RefusedCase> {};
+INSTANTIATE_TEST_SUITE_P(
+    Table, RefusedRun,
+    ::testing::Values(RefusedCase{"nothing", "\n", "r.trec: holds no ranking"},
+                      RefusedCase{"five columns", "q Q0 a 1 1 t\nq Q0 b 1 1\n",
+                                  "r.trec line 2: has 5 columns, expected 6 (a line is QUERY Q0 PASSAGE"},
+                      RefusedCase{"seven columns", "q Q0 a 1 1 my tag\n", "r.trec line 1: has 7 columns"},
+                      RefusedCase{"NaN", "q Q0 a 1 nan t\n",
+                                  "r.trec line 1: score is \"nan\", expected a finite number"},
+                      RefusedCase{"infinity", "q Q0 a 1 -inf t\n", "score is \"-inf\""},
+                      RefusedCase{"beyond the floats", "q Q0 a 1 1e39 t\n", "score is \"1e39\""},
+                      RefusedCase{"beyond the doubles", "q Q0 a 1 1e999 t\n", "score is \"1e999\""},
+                      RefusedCase{"no number", "q Q0 a 1 1,5 t\n", "score is \"1,5\""},
+                      RefusedCase{"two signs", "q Q0 a 1 +-1 t\n", "score is \"+-1\""},
+                      RefusedCase{"a pair twice", "q Q0 a 1 2 t\nr Q0 a 1 2 t\n\nq Q0 a 2 1 t\n",
+                                  "r.trec line 4: query q and passage a stand in line 1 already (keep one"}));
+TEST_P(RefusedRun, NamesTheLine) {
+  const auto& [why, file, message] = GetParam();
+  const auto run = run_of(file);
+  ASSERT_FALSE(run.ok());
+  EXPECT_EQ(run.error().code, Error::Code::kBadInput);
+  EXPECT_NE(run.error().message().find(message), std::string::npos) << run.error().message();
+}
+
+class AcceptedQrels : public ::testing::TestWithParam<AcceptedCase> {};
+INSTANTIATE_TEST_SUITE_P(
+    Table, AcceptedQrels,
+    ::testing::Values(AcceptedCase{"TREC", "q1 0 d1 1\nq1 0 d2 0\nq2\tQ0\td1\t-1\n", "q1: d1=1 d2=0; q2: d1=-1"},
+                      AcceptedCase{"BEIR", "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\n", "q1: d1=2 d2=0"},
+                      AcceptedCase{"BEIR ids may hold blanks", "query-id\tcorpus-id\tscore\nq 1\td 1\t2\n",
+                                   "q 1: d 1=2"},
+                      AcceptedCase{"BEIR with CRLF and a byte order mark",
+                                   "\xEF\xBB\xBFquery-id\tcorpus-id\tscore\r\nq1\td1\t2\r\n\r\n", "q1: d1=2"},
+                      AcceptedCase{"TREC with a byte order mark",
+                                   "\xEF\xBB\xBF"
+                                   "1 0 2 3",
+                                   "1: 2=3"}));
+TEST_P(AcceptedQrels, AreRead) {
+  const auto& [why, file, read] = GetParam();
+  const auto qrels = qrels_of(file);
+  ASSERT_TRUE(qrels.ok()) << qrels.error().message();
+  EXPECT_EQ(text_of(qrels.value()), read);
+}
+
+class RefusedQrels : public ::testing::TestWithParam<RefusedCase> {};
+INSTANTIATE_TEST_SUITE_P(
+    Table, RefusedQrels,
+    ::testing::Values(
+        RefusedCase{"nothing", "", "q.tsv: holds no judgement"},
+        RefusedCase{"only the header", "query-id\tcorpus-id\tscore\n", "q.tsv: holds no judgement"},
+        RefusedCase{"TREC with three columns", "q1 d1 1\n",
+                    "q.tsv line 1: has 3 columns, expected 4 (a line is QUERY ITERATION"},
+        RefusedCase{"a header divided by blanks", "query-id corpus-id score\n",
+                    "q.tsv line 1: header is \"query-id corpus-id score\", expected query-id, corpus-id and score"},
+        RefusedCase{"BEIR divided by blanks", "query-id\tcorpus-id\tscore\nq1 d1 1\n",
+                    "q.tsv line 2: has 1 columns, expected 3"},
+        RefusedCase{"BEIR with an empty id", "query-id\tcorpus-id\tscore\n\td1\t1\n", "q.tsv line 2: an id is empty"},
+        RefusedCase{"BEIR with two tabs", "query-id\tcorpus-id\tscore\nq1\t\td1\t1\n", "q.tsv line 2: has 4 columns"},
+        RefusedCase{"a fraction", "q1 0 d1 1.5\n", "q.tsv line 1: relevance is \"1.5\", expected an integer"},
+        RefusedCase{"a word", "query-id\tcorpus-id\tscore\nq1\td1\tyes\n", "q.tsv line 2: relevance is \"yes\""},
+        RefusedCase{"too large", "q1 0 d1 99999999999\n", "relevance is \"99999999999\""},
+        RefusedCase{"a pair twice", "q1 0 d1 1\nq1 0 d1 1\n",
+                    "q.tsv line 2: query q1 and passage d1 stand in line 1 already"}));
+TEST_P(RefusedQrels, NameTheLine) {
+  const auto& [why, file, message] = GetParam();
+  const auto qrels = qrels_of(file);
+  ASSERT_FALSE(qrels.ok());
+  EXPECT_EQ(qrels.error().code, Error::Code::kBadInput);
+  EXPECT_NE(qrels.error().message().find(message), std::string::npos) << qrels.error().message();
+}
+
+TEST(Trec, AMissingFileIsNotFound) {
+  EXPECT_EQ(read_run("/nowhere/run.trec").error().code, Error::Code::kNotFound);
+  EXPECT_EQ(read_qrels("/nowhere/qrels").error().code, Error::Code::kNotFound);
+}
+
+TEST(Trec, EqualScoresRankByPassageIdLargestFirst) {
+  std::vector<ScoredPassage> passages = {{"d10", 1}, {"d2", 1}, {"a", 2}, {"\xC3\xA4", 1}, {"d1", 1}};
+  sort_as_trec_eval(passages);
+  std::string order;
+  for (const ScoredPassage& passage : passages) order += passage.passage_id + " ";
+  EXPECT_EQ(order, "a \xC3\xA4 d2 d10 d1 ");  // bytes, not numbers or letters
+}
+
+TEST(RunWriter, WritesWhatReadsBackTheSame) {
+  const TempFolder folder;
+  const std::string path = (folder.path() / "out.trec").string();
+  auto output = io::OutputFile::open(path);
+  ASSERT_TRUE(output.ok());
+  RunWriter writer(std::move(output).value(), "my tag");
+  const std::vector<ScoredPassage> first = {{"a", 0.1F}, {"b", -5.6520915F}, {"c", 1e-30F}};
+  ASSERT_TRUE(writer.write("q1", first).ok());
+  EXPECT_EQ(read_file(path), "q1 Q0 a 1 0.1 my_tag\nq1 Q0 b 2 -5.6520915 my_tag\nq1 Q0 c 3 1e-30 my_tag\n");
+  ASSERT_TRUE(writer.write("q2", std::vector<ScoredPassage>{{"a", 16777217.0F}}).ok());
+  ASSERT_TRUE(writer.close().ok());
+  const auto run = read_run(path);
+  ASSERT_TRUE(run.ok()) << run.error().message();
+  ASSERT_EQ(run.value().rankings.size(), 2U);
+  for (std::size_t i = 0; i < first.size(); ++i) EXPECT_EQ(run.value().rankings[0].passages[i].score, first[i].score);
+}
+
+TEST(RunWriter, RefusesWhatWouldNotReadBack) {
+  const TempFolder folder;
+  const std::string path = (folder.path() / "out.trec").string();
+  auto output = io::OutputFile::open(path);
+  ASSERT_TRUE(output.ok());
+  RunWriter writer(std::move(output).value(), "tag");
+  ASSERT_TRUE(writer.write("q1", std::vector<ScoredPassage>{{"a", 1}}).ok());
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_FALSE(writer.write("q 2", std::vector<ScoredPassage>{{"a", 1}}).ok());
+  EXPECT_FALSE(writer.write("", std::vector<ScoredPassage>{{"a", 1}}).ok());
+  EXPECT_FALSE(writer.write("q2", std::vector<ScoredPassage>{{"a", 1}, {"b\n", 1}}).ok());
+  EXPECT_FALSE(writer.write("q2", std::vector<ScoredPassage>{{"a", 1}, {"b", nan}}).ok());
+  EXPECT_EQ(read_file(path), "q1 Q0 a 1 1 tag\n");
+}
+
+}  // namespace
+}  // namespace rerank::evaluation
