@@ -13,10 +13,13 @@ import reference
 reference.need("ir_measures")
 import ir_measures  # noqa: E402
 
-NAMES = "nDCG@10,nDCG@3,nDCG,MRR,MRR@10,MRR@2,P@1,P@10,Recall@10,Recall@100,MAP,MAP@5,Success@1"
+NAMES = "nDCG@10,nDCG@3,nDCG,MRR,P@1,P@10,Recall@10,Recall@100,MAP,MAP@5,Success@1"
 # What ir_measures calls them.
 PEERS = [ir_measures.parse_measure(name.replace("Recall", "R").replace("MRR", "RR").replace("MAP", "AP"))
          for name in NAMES.split(",")]
+# trec_eval has no cut-off for the reciprocal rank, and the programs that have one break ties in another way: these are
+# trec_eval's reciprocal rank, 0 where the rank is below the cut-off.
+CUT_OFFS = [1, 3, 10]
 TOLERANCE = 1e-9
 
 
@@ -44,7 +47,8 @@ def make_files(folder, seed):
 
 def compare(binary, qrels_file, run_file, qrels):
     """Differences between `rerank eval` and ir_measures, and how many values were compared."""
-    ours = reference.run(binary, "eval", "--qrels", qrels_file, "--run", run_file, "--measures", NAMES, "--per-query",
+    names = ",".join([NAMES, *(f"MRR@{k}" for k in CUT_OFFS)])
+    ours = reference.run(binary, "eval", "--qrels", qrels_file, "--run", run_file, "--measures", names, "--per-query",
                          "--json")[0]
     run = list(ir_measures.read_trec_run(str(run_file)))
     problems, compared = [], 0
@@ -61,7 +65,11 @@ def compare(binary, qrels_file, run_file, qrels):
     by_peer = dict(zip(PEERS, NAMES.split(",")))
     for value in ir_measures.iter_calc(PEERS, qrels, run):
         name = by_peer[value.measure]
-        hold(value.query_id, name, ours["per_query"][value.query_id][name], value.value)
+        values = ours["per_query"][value.query_id]
+        hold(value.query_id, name, values[name], value.value)
+        if name == "MRR":
+            for k in CUT_OFFS:
+                hold(value.query_id, f"MRR@{k}", values[f"MRR@{k}"], value.value if value.value * k > 0.999 else 0)
     return problems, compared
 
 
