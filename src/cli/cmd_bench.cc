@@ -1,0 +1,189 @@
+// rerank bench: speed on a workload, with the figures of the peers' benchmark beside which it is read.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/process.h"
+#include "base/try.h"
+#include "cli/command.h"
+#include "cli/input.h"
+#include "cli/json_text.h"
+#include "cli/model_options.h"
+#include "cli/output.h"
+
+namespace rerank::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::string workload, scores;
+  std::size_t queries = 2, repeat = 3;  // the defaults of the peers' benchmark
+};
+
+constexpr const char* kForm = "{\"query\": TEXT, \"passages\": [TEXT, ...]}";
+
+struct Query {
+  std::string text;
+  std::vector<std::string> passages;
+};
+
+// The scores of each query, in the workload's order.
+using Scores = std::vector<std::vector<Score>>;
+
+struct Figures {
+  double load_seconds = 0;                                        // from the start of the process to the first score
+  double wall_seconds = std::numeric_limits<double>::infinity();  // of the best repeat
+  double cpu_seconds = std::numeric_limits<double>::infinity();   // of the best repeat, all threads
+  Scores scores;
+};
+
+Result<Query> read_query(const io::Json& record) {
+  Query query;
+  RERANK_ASSIGN(query.text, record.string_at("query"));
+  RERANK_ASSIGN(const io::Json passages, record.get("passages"));
+  RERANK_ASSIGN(const simdjson::dom::array list, passages.array());
+  std::size_t passage_idx = 0;
+  for (const simdjson::dom::element element : list) {
+    RERANK_ASSIGN(const std::string_view passage, passages.item(element, passage_idx++).string());
+    query.passages.emplace_back(passage);
+  }
+  return query;
+}
+
+Result<std::vector<Query>> read_workload(const Options& options) {
+  RERANK_ASSIGN(io::JsonlReader reader, open_jsonl(options.workload));
+  std::vector<Query> workload;
+  while (options.queries == 0 || workload.size() < options.queries) {
+    const Result<std::optional<io::JsonlObject>> record = reader.next();
+    if (!record.ok()) return expecting(kForm, record.error());
+    if (!record.value()) break;
+    Result<Query> query = read_query(record.value()->json);
+    if (!query.ok()) return expecting(kForm, std::move(query.error()));
+    if (!query.value().passages.empty()) workload.push_back(std::move(query).value());
+  }
+  if (workload.empty())
+    return Error{Error::Code::kBadInput, "holds no pair", options.workload, fmt::format("each line is {}", kForm)};
+  return workload;
+}
+
+Result<std::vector<Score>> score_query(const Engine& engine, const Query& query, const ScoreOptions& options) {
+  std::vector<Pair> pairs;
+  pairs.reserve(query.passages.size());
+  for (const std::string& passage : query.passages) pairs.push_back({query.text, passage});
+  return engine.score(pairs, options);
+}
+
+Result<Scores> score_all(const Engine& engine, const std::vector<Query>& workload, const ScoreOptions& options) {
+  Scores scores;
+  for (const Query& query : workload) {
+    RERANK_ASSIGN(std::vector<Score> of_query, score_query(engine, query, options));
+    scores.push_back(std::move(of_query));
+  }
+  return scores;
+}
+
+Result<Figures> measure(const Engine& engine, const std::vector<Query>& workload, const Options& options,
+                        double process_start) {
+  Figures figures;
+  const Pair first{workload.front().text, workload.front().passages.front()};
+  RERANK_TRY(engine.score({&first, 1}, options.model.score));
+  figures.load_seconds = wall_seconds() - process_start;
+  RERANK_ASSIGN(figures.scores, score_all(engine, workload, options.model.score));  // warm-up
+  for (std::size_t round = 0; round < options.repeat; ++round) {
+    const double wall = wall_seconds(), cpu = process_cpu_seconds();
+    RERANK_ASSIGN(figures.scores, score_all(engine, workload, options.model.score));
+    figures.wall_seconds = std::min(figures.wall_seconds, wall_seconds() - wall);
+    figures.cpu_seconds = std::min(figures.cpu_seconds, process_cpu_seconds() - cpu);
+  }
+  return figures;
+}
+
+double rounded(double value, double steps) {
+  return std::round(value * steps) / steps;
+}
+
+std::string report(const Figures& figures, const ModelInfo& info, const std::string& checkpoint) {
+  std::size_t pairs = 0, tokens = 0;
+  for (const std::vector<Score>& of_query : figures.scores)
+    for (const Score& score : of_query) {
+      ++pairs;
+      tokens += score.tokens;
+    }
+  const auto count = static_cast<double>(pairs);
+  const nlohmann::ordered_json json = {
+      {"peer", "rerank.cpp"},
+      {"dtype", info.dtype},
+      {"batch", nullptr},
+      {"checkpoint", checkpoint},
+      {"pairs", pairs},
+      {"tokens", tokens},
+      {"pairs_s", rounded(count / figures.wall_seconds, 100)},
+      {"cpu_s", rounded(100 * figures.cpu_seconds / count, 1000)},
+      {"tokens_s", std::llround(static_cast<double>(tokens) / figures.wall_seconds)},
+      {"peak_rss_mib", peak_rss_bytes() >> 20},
+      {"cpu_level", info.cpu_level},
+      {"threads", info.threads},
+      {"load_s", rounded(figures.load_seconds, 1000)},
+  };
+  return json.dump() + "\n";
+}
+
+// One JSON list a query.
+Status write_scores(const Scores& scores, const std::string& file, bool raw_scores) {
+  RERANK_ASSIGN(io::OutputFile output, io::OutputFile::open(file));
+  for (const std::vector<Score>& of_query : scores) {
+    std::vector<std::string> numbers;
+    for (const Score& score : of_query) numbers.push_back(json_number(score.value, raw_scores));
+    RERANK_TRY(output.write(fmt::format("[{}]\n", fmt::join(numbers, ", "))));
+  }
+  return output.close();
+}
+
+Exit run_bench(const Options& options, double process_start) {
+  const Result<std::vector<Query>> workload = read_workload(options);
+  if (!workload.ok()) return fail(workload.error());
+  const Result<Engine> engine = load_engine(options.model);
+  if (!engine.ok()) return fail_to_load(engine.error());
+  const Result<Figures> figures = measure(engine.value(), workload.value(), options, process_start);
+  if (!figures.ok()) return fail(figures.error());
+  if (!options.scores.empty()) {
+    const Status written = write_scores(figures.value().scores, options.scores, !options.model.score.normalize);
+    if (!written.ok()) return fail(written.error());
+  }
+  const ModelInfo& info = engine.value().info();
+  return print_answer(report(figures.value(), info, model_name(options.model, info)));
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Program& program) {
+  CLI::App* command = app.add_subcommand("bench", "Measures speed on a workload");
+  auto options = std::make_shared<Options>();
+  command->add_option("-w,--workload", options->workload, "JSONL {\"query\",\"passages\":[TEXT,...]}; - for stdin")
+      ->type_name("FILE|-")
+      ->required();
+  command->add_option("--queries", options->queries, "Only the first N rows, 0: all [2]")->type_name("N");
+  command->add_option("--repeat", options->repeat, "Timed passes after a warm-up pass; the best counts [3]")
+      ->check(CLI::Range(1, 1'000'000).description(""))
+      ->type_name("N");
+  command->add_option("--scores", options->scores, "Writes the scores here, one JSON list a query")->type_name("FILE");
+  add_model_options(*command, options->model);
+  command->footer(
+      "One JSON line: pairs_s and tokens_s per second of wall time, cpu_s CPU seconds per 100 pairs (all of the best\n"
+      "pass; tokenization counts), tokens that the model saw, peak_rss_mib, load_s from the start of the process to\n"
+      "the first score.\n\n"
+      "Examples:\n"
+      "  rerank bench --workload workload.jsonl\n"
+      "  rerank bench --model BAAI/bge-reranker-v2-m3 --dtype bf16 --threads 2 --workload workload.jsonl --repeat 5");
+  command->callback(
+      [options, &program] { program.run = [options, &program] { return run_bench(*options, program.started); }; });
+}
+
+}  // namespace rerank::cli

@@ -1,0 +1,133 @@
+// rerank rank: the passages of a file by their relevance to one query.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/try.h"
+#include "base/utf8.h"
+#include "cli/command.h"
+#include "cli/json_text.h"
+#include "cli/model_options.h"
+#include "cli/output.h"
+#include "cli/passages.h"
+#include "cli/terminal.h"
+
+namespace rerank::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::string query, passages;
+  std::size_t top_n = 0;
+  bool json = false;
+};
+
+struct Ranking {
+  std::vector<PassageRecord> passages;
+  std::vector<RankedPassage> order;
+};
+
+Status check_query(const std::string& query) {
+  if (const std::size_t bad = first_invalid_utf8(query); bad != std::string::npos)
+    return Error{Error::Code::kBadInput, fmt::format("is not UTF-8 at byte {}", bad), "--query",
+                 "give the query in UTF-8"};
+  if (query.find_first_not_of(" \t\r\n") == std::string::npos)
+    return Error{Error::Code::kBadInput, "is empty", "--query", "say what the passages should be about"};
+  return {};
+}
+
+Result<Ranking> rank_passages(const Options& options, const Engine& engine, std::vector<PassageRecord> passages) {
+  std::vector<std::string_view> texts;
+  texts.reserve(passages.size());
+  for (const PassageRecord& passage : passages) texts.push_back(passage.text);
+  RERANK_ASSIGN(std::vector<RankedPassage> order,
+                engine.rank(options.query, texts, options.top_n, options.model.score));
+  return Ranking{std::move(passages), std::move(order)};
+}
+
+std::string for_programs(const Ranking& ranking, bool raw_scores) {
+  std::string text;
+  for (std::size_t rank = 0; rank < ranking.order.size(); ++rank) {
+    const auto& [index, score] = ranking.order[rank];
+    const PassageRecord& passage = ranking.passages[index];
+    text += fmt::format("{{\"rank\":{},\"index\":{},", rank + 1, index);
+    if (!passage.id.empty()) text += fmt::format("\"id\":{},", passage.id);
+    text +=
+        fmt::format("\"score\":{},\"text\":{}}}\n", json_number(score.value, raw_scores), json_string(passage.text));
+  }
+  return text;
+}
+
+// What names a passage to people: its id without quotes, or its line.
+std::string label(const PassageRecord& passage) {
+  constexpr std::size_t kWidestLabel = 24;
+  if (passage.id.empty()) return fmt::format("line {}", passage.line);
+  const bool quoted = passage.id.front() == '"';
+  return excerpt(quoted ? passage.id.substr(1, passage.id.size() - 2) : passage.id, kWidestLabel);
+}
+
+std::string for_people(const Ranking& ranking, std::size_t columns, bool colour) {
+  std::size_t label_width = 0;
+  for (const RankedPassage& ranked : ranking.order)
+    label_width = std::max(label_width, display_width(label(ranking.passages[ranked.index])));
+  const std::size_t rank_width = fmt::format("{}", ranking.order.size()).size();
+  constexpr std::size_t kScoreWidth = 9, kFewestTextColumns = 20;
+  const std::size_t before_text = rank_width + 2 + kScoreWidth + 2 + label_width + 2;
+  const std::size_t text_columns = std::max(kFewestTextColumns, columns > before_text ? columns - before_text : 0);
+  const char *bold = colour ? "\x1b[1m" : "", *faint = colour ? "\x1b[2m" : "", *plain = colour ? "\x1b[0m" : "";
+
+  std::string text;
+  for (std::size_t rank = 0; rank < ranking.order.size(); ++rank) {
+    const auto& [index, score] = ranking.order[rank];
+    const PassageRecord& passage = ranking.passages[index];
+    const std::string name = label(passage);
+    text += fmt::format("{:>{}}  {}{:>{}.4f}{}  {}{}{}{}  {}\n", rank + 1, rank_width, bold, score.value, kScoreWidth,
+                        plain, faint, name, std::string(label_width - display_width(name), ' '), plain,
+                        excerpt(passage.text, text_columns));
+  }
+  return text;
+}
+
+Exit run_rank(const Options& options) {
+  if (const Status query = check_query(options.query); !query.ok()) return fail(query.error());
+  Result<std::vector<PassageRecord>> passages = read_passages(options.passages);
+  if (!passages.ok()) return fail(passages.error());
+  const Result<Engine> engine = load_engine(options.model);
+  if (!engine.ok()) return fail_to_load(engine.error());
+  const Result<Ranking> ranking = rank_passages(options, engine.value(), std::move(passages).value());
+  if (!ranking.ok()) return fail(ranking.error());
+  return print_answer(
+      options.json ? for_programs(ranking.value(), !options.model.score.normalize)
+                   : for_people(ranking.value(), terminal_columns(STDOUT_FILENO), colour_allowed(STDOUT_FILENO)));
+}
+
+}  // namespace
+
+void add_rank(CLI::App& app, Program& program) {
+  CLI::App* command = app.add_subcommand("rank", "Ranks passages by their relevance to a query");
+  auto options = std::make_shared<Options>();
+  command->add_option("--query", options->query, "What to look for")->type_name("TEXT")->required();
+  command
+      ->add_option("--passages", options->passages,
+                   "A passage a line, or JSONL {\"id\"?,\"text\"}; - for stdin; blank lines are left out")
+      ->type_name("FILE|-")
+      ->required();
+  command->add_option("-n,--top-n", options->top_n, "Only the best N [0: all]")->type_name("N");
+  command->add_flag(
+      "--json", options->json,
+      "One JSON line a passage: {\"rank\",\"index\",\"id\"?,\"score\",\"text\"}; rank counts from 1, index "
+      "is the passage's place in the file, from 0");
+  add_model_options(*command, options->model);
+  command->footer(
+      "Examples:\n"
+      "  rerank rank --query \"what is a panda?\" --passages passages.txt --top-n 3\n"
+      "  grep -h . notes/*.txt | rerank rank --query \"when is the review?\" --passages -\n"
+      "  rerank rank --model BAAI/bge-reranker-v2-m3 --query \"什么是熊猫?\" --passages p.jsonl --json");
+  command->callback([options, &program] { program.run = [options] { return run_rank(*options); }; });
+}
+
+}  // namespace rerank::cli

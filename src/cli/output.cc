@@ -1,0 +1,33 @@
+#include "cli/output.h"
+
+#include <filesystem>
+
+#include "base/try.h"
+
+namespace rerank::cli {
+namespace {
+
+Status write_answer(std::string_view text) {
+  RERANK_ASSIGN(io::OutputFile output, io::OutputFile::open("-"));
+  RERANK_TRY(output.write(text));
+  return output.close();
+}
+
+}  // namespace
+
+Result<io::OutputFile> open_output(const std::string& path, const std::vector<std::string>& inputs) {
+  for (const std::string& input : inputs) {
+    std::error_code differ;  // also set when one of them does not exist
+    const bool both_files = path != "-" && input != "-" && std::filesystem::is_regular_file(path, differ);
+    if (both_files && std::filesystem::equivalent(path, input, differ))
+      return Error{Error::Code::kBadInput, "is also the input, which would be lost", path, "name another output file"};
+  }
+  return io::OutputFile::open(path);
+}
+
+Exit print_answer(std::string_view text) {
+  const Status written = write_answer(text);
+  return written.ok() ? Exit::kDone : fail(written.error());
+}
+
+}  // namespace rerank::cli

@@ -1,0 +1,46 @@
+// The line on a terminal that says how far the work is, how fast it goes and how long it will take.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace rerank::cli {
+
+// What the line shows; a pure function of these numbers.
+struct ProgressState {
+  std::size_t pairs = 0;           // done
+  double seconds = 0;              // since the first pair was begun
+  std::optional<double> fraction;  // of all the work, 0 to 1; empty when nobody knows (a pipe)
+};
+
+// "[=========>          ]  45%  1234 pairs  56.1 pairs/s  0:27 left", in at most `columns` columns; the bar gives way
+// first. Without a fraction only the count and the rate.
+std::string progress_line(const ProgressState& state, std::size_t columns);
+
+// Draws the line on stderr when that is a terminal and `quiet` is off; otherwise only the notes appear.
+// For one thread at a time.
+class ProgressBar {
+ public:
+  explicit ProgressBar(bool quiet);
+  ~ProgressBar();  // takes the line away
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  // Draws, at most ten times a second. The clock starts at the first call.
+  void update(std::size_t pairs, std::optional<double> fraction);
+  // A message of its own line, "rerank: MESSAGE", without leaving pieces of the bar behind. Written even when quiet.
+  void note(const std::string& message);
+  // Takes the line away.
+  void clear();
+  // Whether anybody will see the line.
+  bool enabled() const { return enabled_; }
+
+ private:
+  bool enabled_;
+  bool drawn_ = false;
+  bool started_ = false;
+  double start_ = 0, last_drawn_ = 0;
+};
+
+}  // namespace rerank::cli

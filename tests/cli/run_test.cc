@@ -1,0 +1,146 @@
+// rerank run: a first-stage run of a BEIR folder, reranked into a TREC file.
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "cli/program.h"
+
+namespace rerank::testing {
+namespace {
+
+class Run : public ProgramTest {
+ protected:
+  void SetUp() override {
+    ProgramTest::SetUp();
+    write_set();
+  }
+
+  void write_set() const {
+    write("set/corpus.jsonl",
+          "{\"_id\":\"d1\",\"title\":\"\",\"text\":\"Paris is the capital of France.\"}\n"
+          "{\"_id\":\"d2\",\"title\":\"Pandas\",\"text\":\"The giant panda eats bamboo.\"}\n"
+          "{\"_id\":\"d3\",\"title\":\"\",\"text\":\"Interest rates rose again.\"}\n");
+    write("set/queries.jsonl",
+          "{\"_id\":\"q1\",\"text\":\"what does a panda eat?\"}\n"
+          "{\"_id\":\"q2\",\"text\":\"capital of France\"}\n"
+          "{\"_id\":\"unused\",\"text\":\"nobody asks\"}\n");
+    write("set/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td2\t1\nq2\td1\t1\n");
+    write("first.trec",
+          "q2 Q0 d3 1 9.5 bm25\nq2 Q0 d2 2 9.25 bm25\nq2 Q0 d1 3 9 bm25\n"
+          "q1 Q0 d1 1 5 bm25\nq1 Q0 d2 2 4 bm25\n");
+  }
+
+  Outcome rerank_set(std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments = {"run", "--dataset", "set", "--run", "first.trec", "--output", "out.trec"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  }
+
+  // "q1 d2 1", ...: query, passage and rank of each line of out.trec.
+  std::vector<std::string> ranking() const {
+    std::vector<std::string> rows;
+    std::istringstream stream(read("out.trec"));
+    std::string query, q0, passage, rank, score, tag;
+    while (stream >> query >> q0 >> passage >> rank >> score >> tag) {
+      EXPECT_EQ(q0, "Q0");
+      EXPECT_EQ(tag, "rerank");
+      rows.push_back(query + " " + passage + " " + rank);
+    }
+    return rows;
+  }
+};
+
+TEST_F(Run, SortsTheTopByScoreAndKeepsTheQueriesInOrder) {
+  const Outcome outcome = rerank_set();
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  const auto rows = ranking();
+  ASSERT_EQ(rows.size(), 5u) << read("out.trec");
+  EXPECT_EQ(rows[0], "q2 d1 1");
+  EXPECT_EQ(rows[3], "q1 d2 1");
+  EXPECT_EQ(rows[4], "q1 d1 2");
+}
+
+TEST_F(Run, TakesOnlyTheTopOfTheFirstQueries) {
+  const Outcome outcome = rerank_set({"--top-k", "2", "--queries", "1"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  const auto rows = ranking();
+  ASSERT_EQ(rows.size(), 2u) << read("out.trec");
+  EXPECT_EQ(rows[0].substr(0, 2), "q2");
+  EXPECT_EQ(read("out.trec").find("d1"), std::string::npos) << "third in the first stage";
+}
+
+TEST_F(Run, ASplitChoosesTheQueries) {
+  write("set/qrels/dev.tsv", "query-id\tcorpus-id\tscore\nq1\td2\t1\n");
+  const Outcome dev = rerank_set({"--split", "dev"});
+  ASSERT_EQ(dev.exit, 0) << dev.err;
+  EXPECT_EQ(ranking(), (std::vector<std::string>{"q1 d2 1", "q1 d1 2"}));
+  EXPECT_NE(dev.err.find("1 queries of the run are not in the split \"dev\""), std::string::npos) << dev.err;
+
+  const Outcome unknown = rerank_set({"--split", "train"});
+  EXPECT_EQ(unknown.exit, 1) << unknown.err;
+  EXPECT_NE(unknown.err.find("dev, test"), std::string::npos) << unknown.err;
+
+  std::filesystem::remove_all(path("set/qrels"));
+  const Outcome none = rerank_set();
+  ASSERT_EQ(none.exit, 0) << none.err;
+  EXPECT_EQ(ranking().size(), 5u) << "all queries where nothing is judged";
+}
+
+TEST_F(Run, IsWhatEvalReads) {
+  ASSERT_EQ(rerank_set().exit, 0);
+  const Outcome outcome =
+      run({"eval", "--qrels", "set/qrels/test.tsv", "--run", "first.trec", "out.trec", "--measures", "P@1,nDCG@10"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("out.trec"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("1.0000"), std::string::npos) << outcome.out;
+}
+
+TEST_F(Run, AnUnknownPassageOrQueryIsNamedWithItsLine) {
+  for (const auto& [row, name] :
+       {std::pair<std::string, std::string>{"q1 Q0 d9 3 3 bm25\n", "d9"}, {"q9 Q0 d1 1 3 bm25\n", "q9"}}) {
+    write("first.trec", "q2 Q0 d1 1 9 bm25\nq1 Q0 d2 2 4 bm25\n" + row);
+    const Outcome fails = rerank_set();
+    EXPECT_EQ(fails.exit, 1) << fails.err;
+    EXPECT_NE(fails.err.find(name), std::string::npos) << fails.err;
+    EXPECT_NE(fails.err.find("first.trec line 3"), std::string::npos) << fails.err;
+
+    const Outcome skips = rerank_set({"--on-error", "skip"});
+    EXPECT_EQ(skips.exit, 0) << skips.err;
+    EXPECT_NE(skips.err.find(name), std::string::npos) << skips.err;
+    EXPECT_EQ(ranking(), (std::vector<std::string>{"q2 d1 1", "q1 d2 1"}));
+  }
+}
+
+TEST_F(Run, BadFilesAreNamed) {
+  struct Case {
+    const char* why;
+    std::string file, text, expected;
+  };
+  const Case cases[] = {
+      {"a run line with too few columns", "first.trec", "q1 Q0 d1 1\n", "first.trec line 1"},
+      {"a score that is no number", "first.trec", "q1 Q0 d1 1 high bm25\n", "first.trec line 1"},
+      {"an empty run", "first.trec", "", "first.trec"},
+      {"a broken query", "set/queries.jsonl", "{\"_id\":\"q1\"}\n", "queries.jsonl line 1"},
+      {"a broken passage", "set/corpus.jsonl", "{\"_id\":\"d1\",\"text\":\"a\"}\n{\"_id\":\n", "corpus.jsonl line 2"},
+  };
+  for (const auto& [why, file, text, expected] : cases) {
+    write_set();
+    write(file, text);
+    const Outcome outcome = rerank_set();
+    EXPECT_EQ(outcome.exit, 1) << why << '\n' << outcome.err;
+    EXPECT_NE(outcome.err.find(expected), std::string::npos) << why << '\n' << outcome.err;
+  }
+}
+
+TEST_F(Run, AFolderThatIsNoDatasetAndAFullDisk) {
+  const Outcome none = run({"run", "--dataset", "nowhere", "--run", "first.trec", "--output", "out.trec"});
+  EXPECT_EQ(none.exit, 1) << none.err;
+  EXPECT_NE(none.err.find("nowhere"), std::string::npos) << none.err;
+  const Outcome full = run({"run", "--dataset", "set", "--run", "first.trec", "--output", "/dev/full"});
+  EXPECT_EQ(full.exit, 3) << full.err;
+  EXPECT_NE(full.err.find("No space left"), std::string::npos) << full.err;
+}
+
+}  // namespace
+}  // namespace rerank::testing
