@@ -141,7 +141,9 @@ TEST_P(GoldenIds, FollowTheTruncationAndPaddingOfTheFile) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, GoldenIds, ::testing::Values("bert", "xlm-roberta", "xlm-roberta/variant-bge-m3"),
+INSTANTIATE_TEST_SUITE_P(Families, GoldenIds,
+                         ::testing::Values("bert", "xlm-roberta", "xlm-roberta/variant-bge-m3", "qwen2.5", "llama3",
+                                           "mistral-tekken", "gemma", "gemma2", "minicpm"),
                          [](const auto& parameter) {
                            std::string name = parameter.param;
                            std::replace_if(

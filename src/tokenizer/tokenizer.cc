@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <thread>
 #include <variant>
 
 #include "io/mapped_file.h"
 #include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
 #include "tokenizer/component.h"
 #include "tokenizer/decoders.h"
 #include "tokenizer/limits.h"
@@ -21,17 +23,23 @@ namespace rerank::tokenizer {
 namespace {
 
 // A closed set: the compiler lists the places to extend.
-using Model = std::variant<Unigram, WordPiece>;
+using Model = std::variant<Bpe, Unigram, WordPiece>;
 
 constexpr std::size_t kMaxText = std::size_t{1} << 30;
 
-Result<Model> read_model(const io::Json& root) {
+// `raw_bytes`, in: the pieces come from the byte alphabet; out: the model wants them as bytes.
+Result<Model> read_model(const io::Json& root, bool& raw_bytes) {
   RERANK_ASSIGN(const io::Json json, root.get("model"));
   // The oldest files have no type; the library then goes by the fields.
   RERANK_ASSIGN(std::string type, json.string_or("type", ""));
   if (type.empty()) {
     const auto vocab = json.find("vocab");
     type = json.find("merges") ? "BPE" : vocab && vocab->is_array() ? "Unigram" : "WordPiece";
+  }
+  raw_bytes = raw_bytes && type == "BPE" && Bpe::can_use_raw_bytes(json);
+  if (type == "BPE") {
+    RERANK_ASSIGN(Bpe model, Bpe::read(json, raw_bytes));
+    return Model(std::move(model));
   }
   if (type == "Unigram") {
     RERANK_ASSIGN(Unigram model, Unigram::read(json));
@@ -52,13 +60,59 @@ std::optional<std::int32_t> find_in(const Model& model, std::string_view token) 
   return std::visit([&](const auto& m) { return m.find(token); }, model);
 }
 
-Status tokenize_with(const Unigram& model, std::string_view piece, const BlockedIds& blocked, TokenSink& sink) {
+Status tokenize_with(const Bpe& model, std::string_view piece, const BlockedIds& blocked, BpeScratch& scratch,
+                     TokenSink& sink) {
+  model.tokenize(piece, blocked, scratch, sink);
+  return {};
+}
+Status tokenize_with(const Unigram& model, std::string_view piece, const BlockedIds& blocked, BpeScratch&,
+                     TokenSink& sink) {
   return model.tokenize(piece, blocked, sink);
 }
-Status tokenize_with(const WordPiece& model, std::string_view piece, const BlockedIds& blocked, TokenSink& sink) {
+Status tokenize_with(const WordPiece& model, std::string_view piece, const BlockedIds& blocked, BpeScratch&,
+                     TokenSink& sink) {
   model.tokenize(piece, blocked, sink);
   return {};
 }
+
+// Scratch memory that waits for the next text. At most kKept lie idle; a lock guards only taking and giving back.
+class ScratchPool {
+ public:
+  class Lease {
+   public:
+    explicit Lease(ScratchPool& pool) : pool_(pool), scratch_(pool.take()) {}
+    ~Lease() { pool_.give_back(std::move(scratch_)); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    BpeScratch& operator*() const { return *scratch_; }
+
+   private:
+    ScratchPool& pool_;
+    std::unique_ptr<BpeScratch> scratch_;
+  };
+
+ private:
+  static constexpr std::size_t kKept = 256;
+
+  std::unique_ptr<BpeScratch> take() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!idle_.empty()) {
+        auto scratch = std::move(idle_.back());
+        idle_.pop_back();
+        return scratch;
+      }
+    }
+    return std::make_unique<BpeScratch>();
+  }
+  void give_back(std::unique_ptr<BpeScratch> scratch) {
+    const std::lock_guard lock(mutex_);
+    if (idle_.size() < kKept) idle_.push_back(std::move(scratch));
+  }
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<BpeScratch>> idle_;
+};
 
 }  // namespace
 
@@ -74,6 +128,9 @@ struct Tokenizer::State {
   BlockedIds control_ids;  // what special_tokens_in_text = false keeps the model from making
   bool raw_bytes = false;  // the model has its vocabulary in bytes: see pre_tokenize()
   bool needs_sources = false;
+  mutable ScratchPool scratch_pool;
+
+  explicit State(Model made) : model(std::move(made)) {}
 
   // Stages 1 and 2.
   Status cut(std::string_view text, bool tracked, bool skip_special, PreTokenized& out) const {
@@ -112,6 +169,7 @@ struct Tokenizer::State {
   Status tokenize(const PreTokenized& text, bool skip_special, TokenSink& sink) const {
     static const BlockedIds kNothing;
     const BlockedIds& blocked = skip_special ? control_ids : kNothing;
+    const ScratchPool::Lease scratch(scratch_pool);
     return std::visit(
         [&](const auto& m) -> Status {
           for (const Piece& piece : text.pieces) {
@@ -119,7 +177,7 @@ struct Tokenizer::State {
             if (piece.token >= 0) {
               sink.put(piece.token, 0, piece.end - piece.begin);
             } else {
-              RERANK_TRY(tokenize_with(m, text.view(piece), blocked, sink));
+              RERANK_TRY(tokenize_with(m, text.view(piece), blocked, *scratch, sink));
             }
           }
           return {};
@@ -226,13 +284,17 @@ Result<Tokenizer> Tokenizer::parse(std::string_view json, std::string file_name_
   RERANK_ASSIGN(const io::JsonDocument document, io::JsonDocument::parse(json, std::move(file_name_for_errors)));
   const io::Json root = document.root();
   if (!root.is_object()) return root.expected("an object");
-  RERANK_ASSIGN(Model model, read_model(root));
-  auto state = std::make_unique<State>(State{{}, {}, std::move(model), {}, {}, {}, {}, {}, {}, false, false});
+  std::vector<PreTokenizer> pre_tokenizers;
+  if (const auto pre_tokenizer = root.find("pre_tokenizer")) {
+    RERANK_ASSIGN(pre_tokenizers, read_pre_tokenizers(*pre_tokenizer));
+  }
+  bool raw_bytes = !pre_tokenizers.empty() && std::holds_alternative<ByteAlphabet>(pre_tokenizers.back());
+  RERANK_ASSIGN(Model model, read_model(root, raw_bytes));
+  auto state = std::make_unique<State>(std::move(model));
+  state->raw_bytes = raw_bytes;
+  state->pre_tokenizers = std::move(pre_tokenizers);
   if (const auto normalizer = root.find("normalizer")) {
     RERANK_ASSIGN(state->normalizers, read_normalizers(*normalizer));
-  }
-  if (const auto pre_tokenizer = root.find("pre_tokenizer")) {
-    RERANK_ASSIGN(state->pre_tokenizers, read_pre_tokenizers(*pre_tokenizer));
   }
   if (const auto post_processor = root.find("post_processor")) {
     RERANK_ASSIGN(state->post_processor, PostProcessor::read(*post_processor));

@@ -1,0 +1,408 @@
+#include "tokenizer/bpe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/try.h"
+#include "base/utf8.h"
+#include "tokenizer/byte_alphabet.h"
+
+namespace rerank::tokenizer {
+namespace {
+
+constexpr std::uint32_t kEnd = 0xFFFFFFFF;  // no neighbour
+// Up to here looking at all symbols for the best merge beats a heap.
+constexpr std::size_t kFewSymbols = 48;
+
+// An optional string that is absent, null or empty.
+Result<std::string> read_affix(const io::Json& json, std::string_view key) {
+  return json.string_or(key, "");
+}
+
+}  // namespace
+
+bool Bpe::can_use_raw_bytes(const io::Json& json) {
+  const auto set = [&](std::string_view key) {
+    const auto value = json.find(key);
+    return value && !(value->is_string() && value->string().value().empty());
+  };
+  bool byte_fallback = false;
+  if (const auto value = json.find("byte_fallback")) byte_fallback = !value->boolean().ok() || value->boolean().value();
+  return !set("continuing_subword_prefix") && !set("end_of_word_suffix") && !byte_fallback;
+}
+
+Result<Bpe> Bpe::read(const io::Json& json, bool raw_bytes) {
+  Bpe model;
+  model.raw_bytes_ = raw_bytes;
+  if (const auto dropout = json.find("dropout")) {
+    RERANK_ASSIGN(const double value, dropout->number());
+    if (value != 0)
+      return dropout->error(Error::Code::kUnsupported, fmt::format("is {}: ids would be random", value),
+                            "set it to null: dropout is for training");
+  }
+  RERANK_ASSIGN(model.prefix_, read_affix(json, "continuing_subword_prefix"));
+  RERANK_ASSIGN(model.suffix_, read_affix(json, "end_of_word_suffix"));
+  RERANK_ASSIGN(model.fuse_unknown_, json.boolean_or("fuse_unk", false));
+  RERANK_ASSIGN(model.ignore_merges_, json.boolean_or("ignore_merges", false));
+  RERANK_ASSIGN(const bool byte_fallback, json.boolean_or("byte_fallback", false));
+  RERANK_TRY(model.read_vocabulary(json));
+  if (const auto unknown = json.find("unk_token")) {
+    RERANK_ASSIGN(const std::string_view token, unknown->string());
+    model.unknown_ = model.find(token);
+    if (!model.unknown_)
+      return unknown->error(Error::Code::kCorrupt, fmt::format("\"{}\" is not in the vocabulary", token));
+  }
+  if (byte_fallback) {
+    for (int byte = 0; byte < 256; ++byte)
+      model.fallback_.push_back(model.find(fmt::format("<0x{:02X}>", byte)).value_or(-1));
+  }
+  model.note_characters();
+  RERANK_TRY(model.read_merges(json));
+  return model;
+}
+
+Status Bpe::read_vocabulary(const io::Json& json) {
+  RERANK_ASSIGN(const io::Json vocab, json.get("vocab"));
+  RERANK_ASSIGN(vocabulary_, Vocabulary::read_object(vocab));
+  index_ = TokenIndex(vocabulary_.size());
+  std::string bytes;
+  for (std::size_t id = 0; id < vocabulary_.size(); ++id) {
+    const auto number = static_cast<std::int32_t>(id);
+    std::optional<std::int32_t> same;
+    if (raw_bytes_) {
+      bytes.clear();
+      const bool inside = append_bytes_of(vocabulary_[id], bytes);
+      raw_.push(bytes);
+      if (inside)
+        same = index_.insert(raw_, number);
+      else if (const auto [it, is_new] = outside_alphabet_.emplace(vocabulary_[id], number); !is_new)
+        same = it->second;
+    } else {
+      same = index_.insert(vocabulary_, number);
+    }
+    if (same)
+      return vocab.error(Error::Code::kCorrupt,
+                         fmt::format("\"{}\" has two ids, {} and {}", vocabulary_[id], *same, number));
+  }
+  raw_.shrink();
+  return {};
+}
+
+std::optional<std::int32_t> Bpe::find(std::string_view token) const {
+  if (!raw_bytes_) {
+    const std::int32_t id = id_of(token);
+    return id < 0 ? std::nullopt : std::optional(id);
+  }
+  std::string bytes;
+  if (append_bytes_of(token, bytes)) {
+    const std::int32_t id = id_of(bytes);
+    return id < 0 ? std::nullopt : std::optional(id);
+  }
+  const auto found = outside_alphabet_.find(std::string(token));
+  return found == outside_alphabet_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void Bpe::note_characters() {
+  if (raw_bytes_) {
+    for (int byte = 0; byte < 256; ++byte) {
+      const char c = static_cast<char>(byte);
+      byte_ids_[static_cast<std::size_t>(byte)] = id_of(std::string_view(&c, 1));
+    }
+    return;
+  }
+  std::array<std::int32_t, 256> empty;
+  empty.fill(-1);
+  character_ids_.push_back(empty);  // page 0 is shared by all that have no entry
+  for (std::size_t id = 0; id < vocabulary_.size(); ++id) {
+    const std::string_view token = vocabulary_[id];
+    if (token.empty() || token.size() > 4) continue;
+    const CodePoint c = decode_utf8(token, 0);
+    if (c.length != token.size()) continue;
+    std::uint16_t& page = character_page_[c.value >> 8];
+    if (page == 0) {
+      page = static_cast<std::uint16_t>(character_ids_.size());
+      character_ids_.push_back(empty);
+    }
+    character_ids_[page][c.value & 0xFF] = static_cast<std::int32_t>(id);
+  }
+}
+
+Status Bpe::read_merges(const io::Json& json) {
+  RERANK_ASSIGN(const io::Json list, json.get("merges"));
+  RERANK_ASSIGN(const simdjson::dom::array merges, list.array());
+  // Cutting a piece is only sound where every character is a symbol or spelled in bytes that no merge touches.
+  const bool all_bytes = std::all_of(fallback_.begin(), fallback_.end(), [](std::int32_t id) { return id >= 0; });
+  bool cuttable =
+      !raw_bytes_ && !fallback_.empty() && all_bytes && prefix_.empty() && suffix_.empty() && !ignore_merges_;
+  if (cuttable) joins_.assign(std::size_t{1} << 15, 0);
+  std::vector<bool> is_fallback(vocabulary_.size());
+  for (const std::int32_t id : fallback_)
+    if (id >= 0) is_fallback[static_cast<std::size_t>(id)] = true;
+
+  std::size_t count = 0;
+  for ([[maybe_unused]] const simdjson::dom::element merge : merges) ++count;
+  merges_ = MergeTable(count);
+  std::uint32_t rank = 0;
+  std::size_t index = 0;
+  std::string whole, raw_left, raw_right;
+  for (const simdjson::dom::element merge : merges) {
+    std::string_view left, right, text;
+    simdjson::dom::array pair;
+    const auto here = [&] { return list.item(merge, index); };
+    if (merge.get(text) == simdjson::SUCCESS) {
+      if (text.substr(0, 8) == "#version") {
+        ++index;
+        continue;
+      }
+      const std::size_t space = text.find(' ');
+      if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
+        return here().error(Error::Code::kCorrupt,
+                            fmt::format("\"{}\" is not two tokens with one space between", text));
+      left = text.substr(0, space);
+      right = text.substr(space + 1);
+    } else if (merge.get(pair) != simdjson::SUCCESS || pair.size() != 2 || pair.at(0).get(left) != simdjson::SUCCESS ||
+               pair.at(1).get(right) != simdjson::SUCCESS) {
+      return here().expected("a pair of tokens");
+    }
+    if (right.size() < prefix_.size())
+      return here().error(Error::Code::kCorrupt,
+                          fmt::format("\"{}\" is shorter than continuing_subword_prefix \"{}\"", right, prefix_));
+    std::int32_t left_id = -1, right_id = -1, whole_id = -1;
+    raw_left.clear();
+    raw_right.clear();
+    if (!raw_bytes_ || (append_bytes_of(left, raw_left) && append_bytes_of(right, raw_right))) {
+      whole = raw_bytes_ ? raw_left : std::string_view(left);
+      whole += raw_bytes_ ? std::string_view(raw_right) : right.substr(prefix_.size());
+      left_id = id_of(raw_bytes_ ? std::string_view(raw_left) : left);
+      right_id = id_of(raw_bytes_ ? std::string_view(raw_right) : right);
+      whole_id = id_of(whole);
+    } else {
+      whole = std::string(left) + std::string(right);
+      left_id = find(left).value_or(-1);
+      right_id = find(right).value_or(-1);
+      whole_id = find(whole).value_or(-1);
+    }
+    if (left_id < 0 || right_id < 0 || whole_id < 0) {
+      const std::string missing = left_id < 0    ? std::string(left)
+                                  : right_id < 0 ? std::string(right)
+                                                 : std::string(left) + std::string(right.substr(prefix_.size()));
+      return here().error(
+          Error::Code::kCorrupt,
+          fmt::format("merges \"{}\" and \"{}\", but \"{}\" is not in the vocabulary", left, right, missing));
+    }
+    merges_.insert(left_id, right_id, {rank++, whole_id});
+    if (cuttable) {
+      if (is_fallback[static_cast<std::size_t>(left_id)] || is_fallback[static_cast<std::size_t>(right_id)] ||
+          left.empty() || right.empty()) {
+        cuttable = false;
+      } else {
+        std::size_t last = left.size() - 1;
+        while ((static_cast<unsigned char>(left[last]) & 0xC0) == 0x80) --last;
+        const std::size_t bit = join_bit(decode_utf8(left, last).value, decode_utf8(right, 0).value);
+        joins_[bit / 64] |= std::uint64_t{1} << (bit % 64);
+      }
+    }
+    ++index;
+  }
+  if (!cuttable) joins_.clear();
+  return {};
+}
+
+std::size_t Bpe::memory() const {
+  return vocabulary_.memory() + raw_.memory() + index_.memory() + merges_.memory() +
+         character_ids_.capacity() * sizeof(character_ids_[0]) + joins_.capacity() * sizeof(joins_[0]) + sizeof(Bpe);
+}
+
+void Bpe::tokenize(std::string_view piece, const BlockedIds& blocked, BpeScratch& scratch, TokenSink& sink) const {
+  if (joins_.empty()) {
+    tokenize_word(piece, blocked, scratch, sink, 0);
+    return;
+  }
+  std::size_t begin = 0;
+  CodePoint left = decode_utf8(piece, 0);
+  for (std::size_t at = left.length; at < piece.size();) {
+    const CodePoint right = decode_utf8(piece, at);
+    if (!may_join(left.value, right.value)) {
+      tokenize_word(piece.substr(begin, at - begin), blocked, scratch, sink, static_cast<std::uint32_t>(begin));
+      begin = at;
+    }
+    left = right;
+    at += right.length;
+  }
+  tokenize_word(piece.substr(begin), blocked, scratch, sink, static_cast<std::uint32_t>(begin));
+}
+
+void Bpe::tokenize_word(std::string_view word, const BlockedIds& blocked, BpeScratch& scratch, TokenSink& sink,
+                        std::uint32_t begin) const {
+  const bool cacheable = sink.ranges == nullptr && blocked.empty() && WordCache::fits(word);
+  const std::uint64_t hash = cacheable || ignore_merges_ ? hash_bytes(word) : 0;
+  if (cacheable) {
+    const auto known = scratch.cache.find(word, hash);
+    if (!known.empty()) {
+      sink.ids.insert(sink.ids.end(), known.begin(), known.end());
+      return;
+    }
+  }
+  if (ignore_merges_) {
+    const std::int32_t id = index_.find(raw_bytes_ ? raw_ : vocabulary_, word, hash);
+    if (id >= 0 && !blocked.contains(id)) {
+      sink.put(id, begin, begin + word.size());
+      if (cacheable) scratch.cache.store(word, hash, {&id, 1});
+      return;
+    }
+  }
+  if (prefix_.empty() && suffix_.empty())
+    split_into_symbols(word, scratch);
+  else
+    split_with_affixes(word, scratch);
+  if (scratch.symbols.size() <= kFewSymbols)
+    merge_few(scratch, blocked);
+  else
+    merge_many(scratch, blocked);
+
+  const std::size_t first = sink.ids.size();
+  std::size_t at = begin;
+  const std::size_t end = begin + word.size();
+  for (std::uint32_t i = scratch.symbols.empty() ? kEnd : 0; i != kEnd; i = scratch.symbols[i].next) {
+    const BpeScratch::Symbol& symbol = scratch.symbols[i];
+    // The library counts a symbol's place from the lengths before it, whatever was dropped in between.
+    sink.put(symbol.id, std::min(at, end - 1), std::min(at + symbol.length, end));
+    at += symbol.length;
+  }
+  if (cacheable) scratch.cache.store(word, hash, std::span<const std::int32_t>(sink.ids).subspan(first));
+}
+
+// Collects the first symbols of a word: known characters, bytes, and unknown tokens.
+class Bpe::SymbolList {
+ public:
+  SymbolList(const Bpe& model, std::vector<BpeScratch::Symbol>& symbols) : model_(model), symbols_(symbols) {
+    symbols_.clear();
+  }
+  // A character of `length` bytes: `id` is its entry, or -1, and `spelled` what was looked for.
+  void put(std::int32_t id, std::uint32_t length, std::string_view spelled) {
+    if (id >= 0) {
+      flush();
+      add(id, length);
+      return;
+    }
+    const auto& fallback = model_.fallback_;
+    const auto byte_id = [&](char c) { return fallback[static_cast<unsigned char>(c)]; };
+    if (!fallback.empty() && std::all_of(spelled.begin(), spelled.end(), [&](char c) { return byte_id(c) >= 0; })) {
+      // As in the library, bytes overtake an unknown token that still waits for more of its kind.
+      for (const char c : spelled) add(byte_id(c), 1);
+      return;
+    }
+    if (!model_.unknown_) return;  // without an unknown token the character is lost
+    if (!model_.fuse_unknown_) flush();
+    unknown_length_ += length;
+  }
+  void flush() {
+    if (unknown_length_ > 0) add(*model_.unknown_, unknown_length_);
+    unknown_length_ = 0;
+  }
+
+ private:
+  void add(std::int32_t id, std::uint32_t length) { symbols_.push_back({id, length, 0, 0, 0, 0}); }
+
+  const Bpe& model_;
+  std::vector<BpeScratch::Symbol>& symbols_;
+  std::uint32_t unknown_length_ = 0;  // of the unknown token that is not added yet
+};
+
+void Bpe::split_into_symbols(std::string_view word, BpeScratch& scratch) const {
+  SymbolList list(*this, scratch.symbols);
+  for (std::size_t at = 0; at < word.size();) {
+    CodePoint c{static_cast<unsigned char>(word[at]), 1};
+    if (!raw_bytes_) c = decode_utf8(word, at);
+    list.put(raw_bytes_ ? byte_ids_[c.value] : character_id(c.value), c.length, word.substr(at, c.length));
+    at += c.length;
+  }
+  list.flush();
+}
+
+// The rare form: every character but the first is looked up with the prefix, the last with the suffix.
+void Bpe::split_with_affixes(std::string_view word, BpeScratch& scratch) const {
+  SymbolList list(*this, scratch.symbols);
+  std::string& spelled = scratch.spelled;
+  for (std::size_t at = 0; at < word.size();) {
+    const std::uint32_t length = decode_utf8(word, at).length;
+    spelled = at > 0 ? prefix_ : std::string();
+    spelled += word.substr(at, length);
+    at += length;
+    if (at == word.size()) spelled += suffix_;
+    list.put(id_of(spelled), length, spelled);
+  }
+  list.flush();
+}
+
+void Bpe::merge_few(BpeScratch& scratch, const BlockedIds& blocked) const {
+  auto& symbols = scratch.symbols;
+  std::size_t count = symbols.size();
+  const auto look_up = [&](std::size_t i) {
+    const Merge merge = i + 1 < count ? merge_of(symbols[i].id, symbols[i + 1].id, blocked) : Merge{};
+    symbols[i].rank = merge.rank;
+    symbols[i].merged = merge.id;
+  };
+  for (std::size_t i = 0; i < count; ++i) look_up(i);
+  while (count > 1) {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i + 1 < count; ++i)
+      if (symbols[i].rank < symbols[best].rank) best = i;
+    if (symbols[best].rank == Merge::kNone) break;
+    symbols[best].id = symbols[best].merged;
+    symbols[best].length += symbols[best + 1].length;
+    std::copy(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 2,
+              symbols.begin() + static_cast<std::ptrdiff_t>(count),
+              symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
+    --count;
+    look_up(best);
+    if (best > 0) look_up(best - 1);
+  }
+  symbols.resize(count);
+  for (std::size_t i = 0; i < count; ++i) symbols[i].next = i + 1 < count ? static_cast<std::uint32_t>(i + 1) : kEnd;
+}
+
+void Bpe::merge_many(BpeScratch& scratch, const BlockedIds& blocked) const {
+  auto& symbols = scratch.symbols;
+  auto& heap = scratch.heap;
+  heap.clear();
+  const auto count = static_cast<std::uint32_t>(symbols.size());
+  const auto look_up = [&](std::uint32_t i) {
+    BpeScratch::Symbol& symbol = symbols[i];
+    const Merge merge = symbol.next == kEnd ? Merge{} : merge_of(symbol.id, symbols[symbol.next].id, blocked);
+    symbol.rank = merge.rank;
+    symbol.merged = merge.id;
+    return merge.rank != Merge::kNone;
+  };
+  const auto entry = [&](std::uint32_t i) { return static_cast<std::uint64_t>(symbols[i].rank) << 32 | i; };
+  for (std::uint32_t i = 0; i < count; ++i) {
+    symbols[i].previous = i == 0 ? kEnd : i - 1;
+    symbols[i].next = i + 1 < count ? i + 1 : kEnd;
+    if (look_up(i)) heap.push_back(entry(i));
+  }
+  std::make_heap(heap.begin(), heap.end(), std::greater<>());
+  while (!heap.empty()) {
+    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
+    const std::uint64_t top = heap.back();
+    heap.pop_back();
+    const auto i = static_cast<std::uint32_t>(top);
+    BpeScratch::Symbol& symbol = symbols[i];
+    if (symbol.rank != top >> 32) continue;  // merged meanwhile, or into something else
+    const std::uint32_t gone = symbol.next;
+    symbol.id = symbol.merged;
+    symbol.length += symbols[gone].length;
+    symbol.next = symbols[gone].next;
+    symbols[gone].rank = Merge::kNone;
+    if (symbol.next != kEnd) symbols[symbol.next].previous = i;
+    const auto push = [&](std::uint32_t at) {
+      if (!look_up(at)) return;
+      heap.push_back(entry(at));
+      std::push_heap(heap.begin(), heap.end(), std::greater<>());
+    };
+    push(i);
+    if (symbol.previous != kEnd) push(symbol.previous);
+  }
+}
+
+}  // namespace rerank::tokenizer

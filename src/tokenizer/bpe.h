@@ -1,0 +1,99 @@
+// Byte-pair encoding: neighbours are merged, the merge of lowest rank first. Source: Sennrich et al. 2016, algorithm 1.
+//
+// Where the vocabulary is spelled in the byte alphabet, the model works on raw bytes instead: same ids, no spelling.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "io/json.h"
+#include "tokenizer/merge_table.h"
+#include "tokenizer/model.h"
+#include "tokenizer/token_index.h"
+#include "tokenizer/vocabulary.h"
+#include "tokenizer/word_cache.h"
+
+namespace rerank::tokenizer {
+
+// Memory that one thread needs while it tokenizes; kept between texts for its cache.
+struct BpeScratch {
+  struct Symbol {
+    std::int32_t id;
+    std::uint32_t length;  // bytes of text
+    std::uint32_t previous, next;
+    std::uint32_t rank;   // of the merge with the next symbol
+    std::int32_t merged;  // what that merge makes
+  };
+  std::vector<Symbol> symbols;
+  std::vector<std::uint64_t> heap;  // rank << 32 | position, lowest first
+  std::vector<std::int32_t> ids;
+  std::string spelled;
+  WordCache cache;
+};
+
+class Bpe {
+ public:
+  // With `raw_bytes`, pieces come as the bytes that the byte alphabet would spell; see can_use_raw_bytes().
+  static Result<Bpe> read(const io::Json& json, bool raw_bytes);
+  // Whether a model that gets its pieces from the byte alphabet can work on raw bytes.
+  static bool can_use_raw_bytes(const io::Json& json);
+
+  void tokenize(std::string_view piece, const BlockedIds& blocked, BpeScratch& scratch, TokenSink& sink) const;
+
+  std::optional<std::int32_t> find(std::string_view token) const;
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+  std::size_t memory() const;
+
+ private:
+  class SymbolList;
+
+  Status read_vocabulary(const io::Json& json);
+  Status read_merges(const io::Json& json);
+  void note_characters();
+  std::int32_t id_of(std::string_view bytes) const { return index_.find(raw_bytes_ ? raw_ : vocabulary_, bytes); }
+
+  void tokenize_word(std::string_view word, const BlockedIds& blocked, BpeScratch& scratch, TokenSink& sink,
+                     std::uint32_t begin) const;
+  void split_into_symbols(std::string_view word, BpeScratch& scratch) const;
+  void split_with_affixes(std::string_view word, BpeScratch& scratch) const;
+  void merge_few(BpeScratch& scratch, const BlockedIds& blocked) const;
+  void merge_many(BpeScratch& scratch, const BlockedIds& blocked) const;
+  Merge merge_of(std::int32_t left, std::int32_t right, const BlockedIds& blocked) const {
+    const Merge merge = merges_.find(left, right);
+    return merge.rank != Merge::kNone && blocked.contains(merge.id) ? Merge{} : merge;
+  }
+
+  bool raw_bytes_ = false, ignore_merges_ = false, fuse_unknown_ = false;
+  Vocabulary vocabulary_;  // as the file spells it
+  Vocabulary raw_;         // with raw_bytes_: as bytes; empty for an entry outside the byte alphabet
+  TokenIndex index_;       // over raw_ or vocabulary_
+  std::unordered_map<std::string, std::int32_t> outside_alphabet_;  // with raw_bytes_: entries that have no bytes
+  MergeTable merges_;
+  std::string prefix_, suffix_;
+  std::optional<std::int32_t> unknown_;
+  std::vector<std::int32_t> fallback_;  // 256 ids with byte_fallback, -1 where missing; else empty
+
+  // Id of each character that is an entry by itself: pages of 256 code points.
+  std::array<std::uint16_t, 0x1100> character_page_{};
+  std::vector<std::array<std::int32_t, 256>> character_ids_;
+  std::int32_t character_id(char32_t c) const { return character_ids_[character_page_[c >> 8]][c & 0xFF]; }
+  std::array<std::int32_t, 256> byte_ids_{};  // with raw_bytes_
+
+  // A filter over pairs of characters: where its bit is clear, no merge ever joins the two, so a piece may be cut
+  // there.
+  std::vector<std::uint64_t> joins_;  // empty: pieces are not cut
+  static std::size_t join_bit(char32_t left, char32_t right) {
+    return (static_cast<std::uint64_t>(left) << 32 | right) * 0x9E3779B97F4A7C15 >> 43;
+  }
+  bool may_join(char32_t left, char32_t right) const {
+    const std::size_t bit = join_bit(left, right);
+    return (joins_[bit / 64] >> (bit % 64) & 1) != 0;
+  }
+};
+
+}  // namespace rerank::tokenizer
