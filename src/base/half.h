@@ -26,13 +26,17 @@ inline float f16_to_f32(std::uint16_t bits) {
   const std::uint32_t magnitude = (bits & 0x7FFFU) << 13;  // exponent and fraction where f32 has them
   const std::uint32_t exponent = magnitude & (0x1FU << 23);
   const std::uint32_t rebias = (127U - 15U) << 23;
-  const std::uint32_t normal = magnitude + rebias;
-  const std::uint32_t special = magnitude + 2 * rebias;  // all ones must stay all ones
+  // All ones stay all ones: adding one to that exponent carries into bit 28, and to no other.
+  const std::uint32_t is_special = 0U - ((exponent + (1U << 23)) >> 28);
+  const std::uint32_t normal = magnitude + rebias + (rebias & is_special);
   // A subnormal is fraction * 2^-24: put the fraction behind a leading one, then take that one away again.
-  const float offset = std::bit_cast<float>(rebias + (1U << 23));  // 2^-14
-  const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(std::bit_cast<float>(normal + (1U << 23)) - offset);
-  const std::uint32_t unsigned_bits = exponent == 0 ? subnormal : exponent == (0x1FU << 23) ? special : normal;
-  return std::bit_cast<float>(unsigned_bits | (static_cast<std::uint32_t>(bits & 0x8000U) << 16));
+  const std::uint32_t leading_one = rebias + (1U << 23);  // 2^-14 as f32
+  const std::uint32_t subnormal =
+      std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + leading_one) - std::bit_cast<float>(leading_one));
+  // Masks from arithmetic, not from comparisons: of those, compilers make branches, and no vector code.
+  const std::uint32_t is_subnormal = 0U - ((exponent - 1) >> 31);
+  return std::bit_cast<float>((subnormal & is_subnormal) | (normal & ~is_subnormal) |
+                              (static_cast<std::uint32_t>(bits & 0x8000U) << 16));
 }
 
 }  // namespace rerank
