@@ -7,7 +7,9 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <new>
+#include <sstream>
 #include <string>
 
 #include "base/process.h"
@@ -16,11 +18,41 @@
 namespace rerank::cli {
 namespace {
 
+// CLI11's help, with the descriptions of options broken into lines that fit.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(kNames); }
+
+  std::string make_option_desc(const CLI::Option* option) const override {
+    std::string text;
+    std::size_t width = 0;
+    std::istringstream words(option->get_description());
+    for (std::string word; words >> word; width += word.size()) {
+      if (width > 0 && width + 1 + word.size() > kLine - kNames) {
+        text += '\n';
+        width = 0;
+      } else if (width > 0) {
+        text += ' ';
+        ++width;
+      }
+      text += word;
+    }
+    return text;
+  }
+
+ private:
+  static constexpr std::size_t kNames = 34, kLine = 110;
+};
+
 // The message and where to look; CLI11's own codes are folded into the contract's.
 Exit refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
-  std::string command = app.get_name();
-  for (const CLI::App* chosen : app.get_subcommands()) command += " " + chosen->get_name();
-  std::string what = error.what();
+  std::string command = app.get_name(), what = error.what();
+  for (const CLI::App* chosen : app.get_subcommands()) {
+    command += " " + chosen->get_name();
+    // A misspelt option leaves the real one missing: the misspelt one is what the user has to see.
+    if (const auto unknown = chosen->remaining(); !unknown.empty())
+      what = fmt::format("unknown argument {}", unknown.front());
+  }
   while (!what.empty() && what.back() == '\n') what.pop_back();
   fmt::print(stderr, "rerank: {}\nrerank: see \"{} --help\"\n", what, command);
   return Exit::kBadInput;
@@ -29,6 +61,7 @@ Exit refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
 Exit run(int argc, char** argv) {
   Program program{.started = wall_seconds(), .run = {}};
   CLI::App app("Scores and ranks text passages for a query with published reranker models.", "rerank");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", "rerank " RERANK_VERSION);
   app.footer(
       "Data goes to stdout, messages to stderr.\n"
@@ -38,7 +71,6 @@ Exit run(int argc, char** argv) {
       "  rerank score --input pairs.jsonl --output scores.jsonl\n"
       "  rerank rank --help");
   app.require_subcommand(0, 1);
-  app.get_formatter()->column_width(36);
   add_rank(app, program);
   add_score(app, program);
   add_run(app, program);

@@ -103,7 +103,7 @@ TEST_F(Arguments, AnUnknownMethodOrLevelIsAWrongArgument) {
   }
   const Outcome outcome = start(Invocation{.arguments = {"info"}, .environment = {"RERANK_CPU_LEVEL=perhaps"}});
   EXPECT_EQ(outcome.exit, 1) << outcome.err;
-  EXPECT_NE(outcome.err.find("RERANK_CPU_LEVEL"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("perhaps"), std::string::npos) << outcome.err;
 }
 
 TEST_F(Arguments, InfoDescribesTheEmbeddedModel) {
