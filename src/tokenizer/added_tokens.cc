@@ -91,11 +91,11 @@ Status AddedTokens::check_id(const io::Json& json, const AddedToken& token, std:
 }
 
 Status AddedTokens::build(const std::vector<Normalizer>& normalizers) {
-  std::vector<std::string> forms(tokens_.size());
   std::vector<Trie::Entry> original, normalized;
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
     const auto value = static_cast<std::int32_t>(i);
     if (!tokens_[i].normalized) {
+      tokens_[i].decoded = tokens_[i].content;
       original.push_back({tokens_[i].content, value});
       original_.starts[static_cast<unsigned char>(tokens_[i].content[0])] = original_.any = true;
       continue;
@@ -103,10 +103,11 @@ Status AddedTokens::build(const std::vector<Normalizer>& normalizers) {
     Text text, scratch;
     text.bytes = tokens_[i].content;
     RERANK_TRY(normalize(normalizers, 0, text, scratch));
-    forms[i] = std::move(text.bytes);
-    if (forms[i].empty()) continue;
-    normalized.push_back({forms[i], value});
-    normalized_.starts[static_cast<unsigned char>(forms[i][0])] = normalized_.any = true;
+    tokens_[i].decoded = std::move(text.bytes);
+    const std::string& form = tokens_[i].decoded;
+    if (form.empty()) continue;
+    normalized.push_back({form, value});
+    normalized_.starts[static_cast<unsigned char>(form[0])] = normalized_.any = true;
   }
   // Where two tokens normalize to the same text the library finds the first, and control tokens come before others.
   const auto build_trie = [&](std::vector<Trie::Entry> entries) {

@@ -18,6 +18,7 @@ namespace rerank::tokenizer {
 struct AddedToken {
   std::int32_t id = 0;
   std::string content;
+  std::string decoded;       // what decoding gives: the normalized form where it is looked for in that
   bool special = false;      // a control token: left out when decoding with skip_special_tokens
   bool single_word = false;  // found only between characters that are not \w
   bool lstrip = false;       // takes the spaces on its left with it

@@ -138,6 +138,7 @@ def main():
         ("kConjunctExtend", with_regex_property("InCB=Extend")),
         ("kComposesBack", {second for _, second, _ in composites} | set(range(0x1161, 0x1176)) |
          set(range(0x11A8, 0x11C3))),
+        ("kRegexWord", matched_by(r"\w")),
     ]
     flags = {c: category[c] | grapheme[c] << 5 for c in CODE_POINTS}
     for index, (_, members) in enumerate(bits):

@@ -149,15 +149,21 @@ std::int32_t PostProcessor::highest_id() const {
   return highest;
 }
 
-ByteRange PostProcessor::trim(ByteRange offset, std::size_t index, std::size_t leading, std::size_t trailing) const {
+ByteRange PostProcessor::trim(std::string_view text, ByteRange offset, std::size_t index, std::size_t leading,
+                              std::size_t trailing) const {
+  const auto continues = [&](std::uint32_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };
   for (const OffsetTrim& rule : trims_) {
-    if (leading > 0) {
-      const bool is_first = index == 0 || offset.begin == 0;
-      const std::size_t cut = is_first && rule.add_prefix_space ? 0 : leading;
-      offset.begin = static_cast<std::uint32_t>(std::min<std::size_t>(offset.begin + cut, offset.end));
+    // One space in front of the first token may be the one that was put there.
+    const bool is_first = index == 0 || offset.begin == 0;
+    std::size_t skip = is_first && rule.add_prefix_space && leading == 1 ? 0 : leading;
+    for (; skip > 0 && offset.begin < offset.end; --skip) {
+      ++offset.begin;
+      while (offset.begin < offset.end && continues(offset.begin)) ++offset.begin;
     }
-    if (trailing > 0 && offset.end >= trailing)
-      offset.end = std::max(offset.end - static_cast<std::uint32_t>(trailing), offset.begin);
+    for (std::size_t drop = trailing; drop > 0 && offset.end > offset.begin; --drop) {
+      --offset.end;
+      while (offset.end > offset.begin && continues(offset.end)) --offset.end;
+    }
   }
   return offset;
 }

@@ -37,9 +37,11 @@ class PostProcessor {
   // The highest id that a template inserts, or -1.
   std::int32_t highest_id() const;
 
-  // Leaves white space at both ends of a token out of its offset. `index` counts the tokens of one text.
-  // `leading` and `trailing` are its space characters. Source: process_offsets() in pre_tokenizers/byte_level.rs.
-  ByteRange trim(ByteRange offset, std::size_t index, std::size_t leading, std::size_t trailing) const;
+  // Leaves white space at both ends of a token out of its offset in `text`. `index` counts the tokens of the text, and
+  // the token begins and ends with `leading` and `trailing` space characters. Counts characters, as the Python package
+  // does. Source: process_offsets() in pre_tokenizers/byte_level.rs.
+  ByteRange trim(std::string_view text, ByteRange offset, std::size_t index, std::size_t leading,
+                 std::size_t trailing) const;
   bool trims() const { return !trims_.empty(); }
 
  private:

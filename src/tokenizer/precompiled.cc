@@ -106,15 +106,30 @@ std::optional<std::string_view> Precompiled::replacement(std::string_view chunk)
 void Precompiled::normalize(const Text& in, std::uint32_t origin, Text& out) const {
   Rewriter rewriter(in, origin, out);
   const std::string_view text = in.bytes;
+  // The library gives each new character the change 0, but 1 to those that are more than the old ones; when they are
+  // fewer, the last character so far also drops the rest, whatever it was. So one character waits for its final change.
+  char32_t waiting = 0;
+  std::ptrdiff_t waiting_change = 0;
+  bool waits = false;
+  const auto flush = [&] {
+    if (waits) rewriter.put(waiting, waiting_change);
+    waits = false;
+  };
+  const auto put = [&](char32_t c, std::ptrdiff_t change) {
+    flush();
+    waiting = c;
+    waiting_change = change;
+    waits = true;
+  };
   const auto replace = [&](std::string_view old, std::string_view with) {
-    const auto old_count = static_cast<std::ptrdiff_t>(count_code_points(old));
-    const auto new_count = static_cast<std::ptrdiff_t>(count_code_points(with));
-    std::ptrdiff_t index = 0;
+    const std::size_t old_count = count_code_points(old), new_count = count_code_points(with);
+    std::size_t index = 0;
     for (std::size_t at = 0; at < with.size(); ++index) {
       const CodePoint c = decode_utf8(with, at);
-      rewriter.put(c.value, index == 0 ? new_count - old_count : index);
+      put(c.value, index < old_count ? 0 : 1);
       at += c.length;
     }
+    if (new_count < old_count && waits) waiting_change -= static_cast<std::ptrdiff_t>(old_count - new_count);
   };
   const auto one_by_one = [&](std::string_view cluster) {
     for (std::size_t at = 0; at < cluster.size();) {
@@ -123,7 +138,7 @@ void Precompiled::normalize(const Text& in, std::uint32_t origin, Text& out) con
       if (const auto with = replacement(character))
         replace(character, *with);
       else
-        rewriter.put(c.value, 0);
+        put(c.value, 0);
       at += c.length;
     }
   };
@@ -140,10 +155,11 @@ void Precompiled::normalize(const Text& in, std::uint32_t origin, Text& out) con
         ++stop;
       if (stop + 1 == text.size() && plain(stop)) ++stop;
       if (stop > at) {
+        flush();
         if (!in.tracked) {
           out.bytes.append(text, at, stop - at);
         } else {
-          for (std::size_t i = at; i < stop; ++i) rewriter.put(static_cast<unsigned char>(text[i]), 0);
+          for (std::size_t i = at; i < stop; ++i) put(static_cast<unsigned char>(text[i]), 0);
         }
         at = stop;
         continue;
@@ -161,6 +177,7 @@ void Precompiled::normalize(const Text& in, std::uint32_t origin, Text& out) con
     one_by_one(cluster);
     at = end;
   }
+  flush();
 }
 
 }  // namespace rerank::tokenizer

@@ -65,7 +65,7 @@ class Translator {
   }
 
   // `ranges` as a class of its own, or as a part of the class we are in.
-  void emit(bool in_class, const std::string& ranges) { out_ += in_class ? ranges : "[" + ranges + "]"; }
+  void emit(bool in_class, const std::string& ranges) { out_ += in_class ? ranges : fmt::format("[{}]", ranges); }
 
   Status escape(bool in_class) {
     const UnicodeTable& unicode = UnicodeTable::get();
@@ -85,7 +85,7 @@ class Translator {
         return {};
       case 'w':
       case 'W':
-        classify(c == 'W', [&](char32_t x) { return unicode.has(x, kWord); });
+        classify(c == 'W', [&](char32_t x) { return unicode.has(x, kRegexWord); });
         return {};
       case 'h':
       case 'H':
@@ -113,7 +113,14 @@ class Translator {
         at_ += 2;
         return {};
       case 'b':
-      case 'B':
+      case 'B': {
+        if (in_class) return refuse(in_.substr(at_, 2));
+        const std::string word = fmt::format("[{}]", class_of([&](char32_t x) { return unicode.has(x, kRegexWord); }));
+        out_ += c == 'b' ? fmt::format("(?:(?<={0})(?!{0})|(?<!{0})(?={0}))", word)
+                         : fmt::format("(?:(?<={0})(?={0})|(?<!{0})(?!{0}))", word);
+        at_ += 2;
+        return {};
+      }
       case 'A':
       case 'z':
       case 'Z':

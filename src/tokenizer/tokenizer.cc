@@ -194,24 +194,29 @@ struct Tokenizer::State {
     TokenSink sink{ids, &ranges, 0};
     RERANK_TRY(tokenize(cut_text, !options.special_tokens_in_text, sink));
     offsets.reserve(ranges.size());
+    std::size_t piece = 0;  // the one that token i lies in
     for (std::size_t i = 0; i < ranges.size(); ++i) {
       const auto [begin, end] = ranges[i];
+      while (cut_text.pieces[piece].end <= begin) ++piece;
       ByteRange offset{cut_text.text.source[begin].begin, cut_text.text.source[end - 1].end};
-      if (post_processor.trims()) offset = trimmed(cut_text.text.bytes, ranges[i], offset, i);
+      if (post_processor.trims()) offset = trimmed(text, cut_text, cut_text.pieces[piece], ranges[i], offset, i);
       offsets.push_back(offset);
     }
     return {};
   }
 
-  ByteRange trimmed(std::string_view text, ByteRange range, ByteRange offset, std::size_t index) const {
+  // `text` is the caller's; the token of `range` was found in `piece` of `changed`.
+  ByteRange trimmed(std::string_view text, const PreTokenized& changed, const Piece& piece, ByteRange range,
+                    ByteRange offset, std::size_t index) const {
     const UnicodeTable& unicode = UnicodeTable::get();
     // In the byte alphabet U+0120 is the space; raw bytes have it as itself, and no other white space.
-    const auto is_space = [&](char32_t c) { return raw_bytes ? c == ' ' : c == 0x120 || unicode.has(c, kSpace); };
-    const std::string_view token = text.substr(range.begin, range.end - range.begin);
+    const bool raw = raw_bytes && piece.token < 0;
+    const auto is_space = [&](char32_t c) { return raw ? c == ' ' : c == 0x120 || unicode.has(c, kSpace); };
+    const std::string_view token = std::string_view(changed.text.bytes).substr(range.begin, range.end - range.begin);
     std::size_t leading = 0, trailing = 0;
     bool only_spaces = true;
     for (std::size_t at = 0; at < token.size();) {
-      const CodePoint c = raw_bytes ? CodePoint{static_cast<unsigned char>(token[at]), 1} : decode_utf8(token, at);
+      const CodePoint c = raw ? CodePoint{static_cast<unsigned char>(token[at]), 1} : decode_utf8(token, at);
       at += c.length;
       if (is_space(c.value)) {
         ++trailing;
@@ -221,7 +226,7 @@ struct Tokenizer::State {
         only_spaces = false;
       }
     }
-    return post_processor.trim(offset, index, leading, trailing);
+    return post_processor.trim(text, offset, index, leading, trailing);
   }
 
   Result<Encoding> join(std::vector<std::int32_t> ids[2], std::vector<ByteRange> offsets[2], bool pair,
@@ -418,7 +423,7 @@ std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const
 }
 
 std::optional<std::string_view> Tokenizer::id_to_token(std::int32_t id) const {
-  if (const AddedToken* added = state_->added.by_id(id)) return added->content;
+  if (const AddedToken* added = state_->added.by_id(id)) return added->decoded;
   const Vocabulary& vocabulary = vocabulary_of(state_->model);
   if (id < 0 || static_cast<std::size_t>(id) >= vocabulary.size()) return std::nullopt;
   return vocabulary[static_cast<std::size_t>(id)];

@@ -70,7 +70,7 @@ enum class GraphemeClass : std::uint8_t {
 
 // Bits of UnicodeTable::properties above the category (bits 0-4) and the grapheme class (bits 5-8).
 inline constexpr std::uint32_t kSpace = 1u << 9;          // White_Space
-inline constexpr std::uint32_t kWord = 1u << 10;          // \w
+inline constexpr std::uint32_t kWord = 1u << 10;          // \w of Rust: Whitespace and single_word
 inline constexpr std::uint32_t kBertControl = 1u << 11;   // removed by BertNormalizer's clean_text
 inline constexpr std::uint32_t kBertAccent = 1u << 12;    // removed by BertNormalizer's strip_accents
 inline constexpr std::uint32_t kAccent = 1u << 13;        // removed by StripAccents
@@ -82,6 +82,7 @@ inline constexpr std::uint32_t kConjunctConsonant = 1u << 18;
 inline constexpr std::uint32_t kConjunctLinker = 1u << 19;
 inline constexpr std::uint32_t kConjunctExtend = 1u << 20;
 inline constexpr std::uint32_t kComposesBack = 1u << 21;  // some composition has it as its second part
+inline constexpr std::uint32_t kRegexWord = 1u << 22;     // \w of the regular expressions, which is not quite kWord
 
 // Two-level table over all code points; immutable once made.
 class UnicodeTable {

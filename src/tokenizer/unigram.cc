@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <limits>
 
 #include "base/try.h"
@@ -11,6 +13,32 @@ namespace rerank::tokenizer {
 namespace {
 // How much worse an unknown character is than the worst token.
 constexpr double kUnknownPenalty = 10.0;
+
+// The library reads "-7.4715776443481445" as the integer of its digits divided by a power of ten, which is often one
+// unit in the last place off. Ties between paths are decided by that unit, so we read scores the same way: from the
+// shortest digits that give the exact value, which are the digits that programs write. Source: f64_from_parts() in
+// serde_json/src/de.rs.
+double as_library_reads(double exact) {
+  if (exact == 0 || !std::isfinite(exact)) return exact;
+  char text[40];
+  const auto end = std::to_chars(text, text + sizeof text, std::abs(exact), std::chars_format::scientific).ptr;
+  const char* exponent_mark = std::find(static_cast<const char*>(text), static_cast<const char*>(end), 'e');
+  std::uint64_t digits = 0;
+  int decimals = 0;
+  for (const char* at = text; at < exponent_mark; ++at) {
+    if (*at == '.') continue;
+    digits = digits * 10 + static_cast<std::uint64_t>(*at - '0');
+    decimals += at > text ? 1 : 0;
+  }
+  int exponent = 0;
+  std::from_chars(exponent_mark + (exponent_mark[1] == '+' ? 2 : 1), end, exponent);
+  exponent -= decimals;
+  const std::string power_text = fmt::format("1e{}", std::abs(exponent));
+  double power = 1;
+  if (std::from_chars(power_text.data(), power_text.data() + power_text.size(), power).ec != std::errc()) return exact;
+  const double value = exponent >= 0 ? static_cast<double>(digits) * power : static_cast<double>(digits) / power;
+  return exact < 0 ? -value : value;
+}
 }  // namespace
 
 Result<Unigram> Unigram::read(const io::Json& json) {
@@ -26,6 +54,7 @@ Result<Unigram> Unigram::read(const io::Json& json) {
     const bool well_formed = entry.get(pair) == simdjson::SUCCESS && pair.size() == 2 &&
                              pair.at(0).get(token) == simdjson::SUCCESS && pair.at(1).get(score) == simdjson::SUCCESS;
     if (!well_formed) return list.item(entry, model.scores_.size()).expected("a pair [token, score]");
+    score = as_library_reads(score);
     model.vocabulary_.push(token);
     model.scores_.push_back(score);
     lowest = std::min(lowest, score);
