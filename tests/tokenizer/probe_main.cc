@@ -111,8 +111,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   for (char kind = 0; read_bytes(&kind, 1);) {
-    const bool answered =
-        kind == 'D' ? answer_decode(tokenizer.value()) : answer_encode(tokenizer.value(), kind == 'E');
+    const bool answered = kind == 'D'   ? answer_decode(tokenizer.value())
+                          : kind == 'T' ? answer_time(tokenizer.value())
+                                        : answer_encode(tokenizer.value(), kind == 'E');
     if (!answered) return 1;
     std::fflush(stdout);
   }
