@@ -20,24 +20,24 @@ enum class Truncation {
 // Fixed when a model is loaded.
 struct EngineOptions {
   Dtype dtype = Dtype::kAuto;
-  int threads = 0;     // worker threads; 0: one for each CPU that this process may use
-  std::string method;  // "cross-encoder"; empty: found from config.json
-  std::string
-      cpu_level;  // caps the CPU level: scalar, avx2, avx512, avx512-bf16, amx; empty: RERANK_CPU_LEVEL, else the best
+  int threads = 0;          // worker threads; 0: one for each CPU that this process may use
+  std::string method = {};  // "cross-encoder"; empty: found from config.json
+  // Caps the CPU level: scalar, avx2, avx512, avx512-bf16, amx; empty: RERANK_CPU_LEVEL, else the best.
+  std::string cpu_level = {};
 };
 
 // May differ from call to call.
 struct ScoreOptions {
-  int max_length = 512;      // tokens of a whole pair, special tokens included
+  int max_length = 0;  // tokens of a whole pair, special tokens included; 0: 512, or the model's positions if fewer
   int query_max_length = 0;  // tokens of the query; 0: three quarters of max_length
   Truncation truncation = Truncation::kFlagEmbedding;
   bool normalize = false;  // the sigmoid of the logit, in double precision
 
   // An instruction goes before its text through the format: the first {} is the instruction, the second the text, and
   // the two characters \n become a newline. An empty instruction leaves the text as it is.
-  std::string query_instruction;
+  std::string query_instruction = {};
   std::string query_instruction_format = "{}{}";
-  std::string passage_instruction;
+  std::string passage_instruction = {};
   std::string passage_instruction_format = "{}{}";
 };
 

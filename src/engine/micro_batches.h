@@ -1,0 +1,16 @@
+// Which pairs go through the model together. It changes speed and memory, never a score.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace rerank {
+
+// Groups of pairs (indices into `tokens`) with at most `budget` tokens each, or a single longer pair. Longest pairs
+// first, so that the last groups that the workers finish are short ones; within a group, pairs fill what room is left.
+//   tokens  [pairs], 0 for a pair that must not run
+std::vector<std::vector<std::size_t>> make_micro_batches(std::span<const std::uint32_t> tokens, std::size_t budget);
+
+}  // namespace rerank

@@ -1,0 +1,53 @@
+#include "engine/worker_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+namespace rerank {
+namespace {
+
+TEST(WorkerPool, RunsEveryItemOnce) {
+  WorkerPool pool(3);
+  std::vector<std::atomic<int>> seen(1000);
+  pool.run(seen.size(), [&](std::size_t i, kernels::Workspace&) { ++seen[i]; });
+  for (const auto& count : seen) EXPECT_EQ(count, 1);
+}
+
+TEST(WorkerPool, NothingToDoReturnsAtOnce) {
+  WorkerPool pool(1);
+  pool.run(0, [](std::size_t, kernels::Workspace&) { FAIL(); });
+}
+
+TEST(WorkerPool, ManyCallersShareTheThreads) {
+  WorkerPool pool(2);
+  std::atomic<int> total{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 8; ++caller)
+    callers.emplace_back([&] {
+      for (int round = 0; round < 20; ++round) pool.run(10, [&](std::size_t, kernels::Workspace&) { ++total; });
+    });
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(total, 8 * 20 * 10);
+}
+
+// A call of one item, made while a long call is in flight, waits for one queued item of it and not for its end.
+TEST(WorkerPool, AShortCallDoesNotWaitForALongOne) {
+  WorkerPool pool(1);
+  std::atomic<bool> long_started{false}, short_done{false};
+  std::thread long_call([&] {
+    pool.run(20, [&](std::size_t i, kernels::Workspace&) {
+      long_started = true;
+      if (i == 0) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      if (i >= 2) {
+        EXPECT_TRUE(short_done) << "item " << i << " of the long call ran before the short call";
+      }
+    });
+  });
+  while (!long_started) std::this_thread::yield();
+  pool.run(1, [&](std::size_t, kernels::Workspace&) { short_done = true; });
+  long_call.join();
+}
+
+}  // namespace
+}  // namespace rerank
