@@ -11,9 +11,9 @@ Exit fail(const Error& error) {
   switch (error.code) {
     case Error::Code::kBadInput:
     case Error::Code::kNotFound:
-    case Error::Code::kCorrupt:
     case Error::Code::kUnsupported:
       return Exit::kBadInput;
+    case Error::Code::kCorrupt:  // inputs are kBadInput; what is left is a model whose scores are no numbers
     case Error::Code::kOutOfMemory:
     case Error::Code::kIo:
     case Error::Code::kInternal:
@@ -23,8 +23,10 @@ Exit fail(const Error& error) {
 }
 
 Exit fail_to_load(const Error& error) {
-  const Exit exit = fail(error);
-  return error.code == Error::Code::kBadInput ? exit : Exit::kModel;
+  fail(error);
+  // A method that nothing here has is kUnsupported, but its error points at the option, not at a file of the model.
+  const bool option_is_to_blame = error.code == Error::Code::kBadInput || error.where.starts_with("--");
+  return option_is_to_blame ? Exit::kBadInput : Exit::kModel;
 }
 
 }  // namespace rerank::cli

@@ -77,7 +77,7 @@ Result<fs::path> locate_model(const std::string& model) {
     return Error{Error::Code::kUnsupported, "is a file, expected a model folder", model,
                  "name the folder that holds config.json, model.safetensors and tokenizer.json"};
   if (is_hub_name(model)) return find_in_hub_cache(model);
-  return Error{Error::Code::kNotFound, "no such folder", "--model " + model,
+  return Error{Error::Code::kNotFound, "no such folder", model,
                "give a model folder, or a hub name such as BAAI/bge-reranker-v2-m3"};
 }
 

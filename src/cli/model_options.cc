@@ -10,6 +10,7 @@ namespace rerank::cli {
 namespace {
 
 constexpr const char* kGroup = "Model options";
+constexpr int kLongest = 1 << 20;  // tokens; how many a model takes, the engine knows
 
 // An option whose value is one of a few words.
 template <class T>
@@ -29,9 +30,9 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   const auto text = [&](const char* name, std::string& target, const char* type, const char* help) {
     return command.add_option(name, target, help)->type_name(type)->group(kGroup);
   };
-  const auto number = [&](const char* name, int& target, int lowest, const char* help) {
+  const auto number = [&](const char* name, int& target, int lowest, int highest, const char* help) {
     command.add_option(name, target, help)
-        ->check(CLI::Range(lowest, 1 << 20).description(""))
+        ->check(CLI::Range(lowest, highest).description(""))
         ->type_name("N")
         ->group(kGroup);
   };
@@ -42,9 +43,10 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   add_choice<Dtype>(command, "--dtype", "auto|f32|bf16",
                     "Precision of weights and matrix products [auto: bf16 where the CPU has it, else f32]",
                     {{"auto", Dtype::kAuto}, {"f32", Dtype::kF32}, {"bf16", Dtype::kBf16}}, options.engine.dtype);
-  number("--threads", options.engine.threads, 0, "Worker threads [0: one for each CPU]");
-  number("--max-length", options.score.max_length, 1, "Tokens of a pair, special tokens included [512]");
-  number("--query-max-length", options.score.query_max_length, 0, "Tokens of the query [0: 3/4 of --max-length]");
+  number("--threads", options.engine.threads, 0, 1024, "Worker threads [0: one for each CPU]");
+  number("--max-length", options.score.max_length, 1, kLongest, "Tokens of a pair, special tokens included [512]");
+  number("--query-max-length", options.score.query_max_length, 0, kLongest,
+         "Tokens of the query [0: 3/4 of --max-length]");
   add_choice<Truncation>(command, "--truncation", "flagembedding|card",
                          "What a pair that is too long loses: the passage's end (flagembedding), or tokens of the "
                          "longer text first, as in the model card (card) [flagembedding]",

