@@ -131,11 +131,15 @@ void Bpe::note_characters() {
 Status Bpe::read_merges(const io::Json& json) {
   RERANK_ASSIGN(const io::Json list, json.get("merges"));
   RERANK_ASSIGN(const simdjson::dom::array merges, list.array());
-  // Cutting a piece is only sound where every character is a symbol or spelled in bytes that no merge touches.
-  const bool all_bytes = std::all_of(fallback_.begin(), fallback_.end(), [](std::int32_t id) { return id >= 0; });
-  bool cuttable =
-      !raw_bytes_ && !fallback_.empty() && all_bytes && prefix_.empty() && suffix_.empty() && !ignore_merges_;
-  if (cuttable) joins_.assign(std::size_t{1} << 15, 0);
+  // Cutting is only sound where every character is a symbol or is spelled in bytes that no merge touches.
+  bool cuttable = prefix_.empty() && suffix_.empty();
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    const bool spelled = raw_bytes_ ? byte_ids_[byte] >= 0
+                                    : (!fallback_.empty() && fallback_[byte] >= 0) ||
+                                          (byte < 0x80 && character_id(static_cast<char32_t>(byte)) >= 0);
+    cuttable = cuttable && spelled;
+  }
+  if (cuttable) joins_.activate();
   std::vector<bool> is_fallback(vocabulary_.size());
   for (const std::int32_t id : fallback_)
     if (id >= 0) is_fallback[static_cast<std::size_t>(id)] = true;
@@ -192,66 +196,81 @@ Status Bpe::read_merges(const io::Json& json) {
           fmt::format("merges \"{}\" and \"{}\", but \"{}\" is not in the vocabulary", left, right, missing));
     }
     merges_.insert(left_id, right_id, {rank++, whole_id});
-    if (cuttable) {
-      if (is_fallback[static_cast<std::size_t>(left_id)] || is_fallback[static_cast<std::size_t>(right_id)] ||
-          left.empty() || right.empty()) {
-        cuttable = false;
-      } else {
-        std::size_t last = left.size() - 1;
-        while ((static_cast<unsigned char>(left[last]) & 0xC0) == 0x80) --last;
-        const std::size_t bit = join_bit(decode_utf8(left, last).value, decode_utf8(right, 0).value);
-        joins_[bit / 64] |= std::uint64_t{1} << (bit % 64);
-      }
+    if (cuttable && raw_bytes_) {
+      cuttable = !raw_left.empty() && !raw_right.empty();
+      if (cuttable) joins_.note_bytes(raw_left, raw_right);
+    } else if (cuttable) {
+      cuttable = !left.empty() && !right.empty() && !is_fallback[static_cast<std::size_t>(left_id)] &&
+                 !is_fallback[static_cast<std::size_t>(right_id)];
+      if (cuttable) joins_.note_characters(left, right);
     }
     ++index;
   }
-  if (!cuttable) joins_.clear();
+  if (!cuttable) joins_.disable();
   return {};
 }
 
 std::size_t Bpe::memory() const {
   return vocabulary_.memory() + raw_.memory() + index_.memory() + merges_.memory() +
-         character_ids_.capacity() * sizeof(character_ids_[0]) + joins_.capacity() * sizeof(joins_[0]) + sizeof(Bpe);
+         character_ids_.capacity() * sizeof(character_ids_[0]) + joins_.memory() + sizeof(Bpe);
 }
 
 void Bpe::tokenize(std::string_view piece, const BlockedIds& blocked, BpeScratch& scratch, TokenSink& sink) const {
-  if (joins_.empty()) {
-    tokenize_word(piece, blocked, scratch, sink, 0);
-    return;
-  }
-  std::size_t begin = 0;
-  CodePoint left = decode_utf8(piece, 0);
-  for (std::size_t at = left.length; at < piece.size();) {
-    const CodePoint right = decode_utf8(piece, at);
-    if (!may_join(left.value, right.value)) {
-      tokenize_word(piece.substr(begin, at - begin), blocked, scratch, sink, static_cast<std::uint32_t>(begin));
+  const bool cacheable = sink.ranges == nullptr && blocked.empty() && WordCache::fits(piece);
+  const std::uint64_t hash = cacheable || ignore_merges_ ? hash_bytes(piece) : 0;
+  if (cacheable && scratch.cache.append(piece, hash, sink.ids)) return;
+  const std::size_t first = sink.ids.size();
+  std::int32_t whole = -1;
+  if (ignore_merges_) whole = index_.find(raw_bytes_ ? raw_ : vocabulary_, piece, hash);
+  if (whole >= 0 && !blocked.contains(whole)) {
+    sink.put(whole, 0, piece.size());
+  } else if (!joins_.active()) {
+    merge_word(piece, 0, blocked, scratch, sink);
+  } else if (raw_bytes_) {
+    std::size_t begin = 0;
+    // Only between characters beyond ASCII are cuts frequent enough to look for.
+    for (std::size_t at = 1; at < piece.size(); ++at) {
+      if (static_cast<unsigned char>(piece[at]) < 0xC0 || static_cast<unsigned char>(piece[at - 1]) < 0x80) continue;
+      if (joins_.may_join_bytes(piece, at)) continue;
+      tokenize_word(piece, begin, at, blocked, scratch, sink);
       begin = at;
     }
-    left = right;
-    at += right.length;
+    tokenize_word(piece, begin, piece.size(), blocked, scratch, sink);
+  } else {
+    std::size_t begin = 0;
+    CodePoint left = decode_utf8(piece, 0);
+    for (std::size_t at = left.length; at < piece.size();) {
+      const CodePoint right = decode_utf8(piece, at);
+      if (!joins_.may_join_characters(left.value, right.value)) {
+        tokenize_word(piece, begin, at, blocked, scratch, sink);
+        begin = at;
+      }
+      left = right;
+      at += right.length;
+    }
+    tokenize_word(piece, begin, piece.size(), blocked, scratch, sink);
   }
-  tokenize_word(piece.substr(begin), blocked, scratch, sink, static_cast<std::uint32_t>(begin));
+  if (cacheable) scratch.cache.store(piece, hash, std::span<const std::int32_t>(sink.ids).subspan(first));
 }
 
-void Bpe::tokenize_word(std::string_view word, const BlockedIds& blocked, BpeScratch& scratch, TokenSink& sink,
-                        std::uint32_t begin) const {
-  const bool cacheable = sink.ranges == nullptr && blocked.empty() && WordCache::fits(word);
-  const std::uint64_t hash = cacheable || ignore_merges_ ? hash_bytes(word) : 0;
-  if (cacheable) {
-    const auto known = scratch.cache.find(word, hash);
-    if (!known.empty()) {
-      sink.ids.insert(sink.ids.end(), known.begin(), known.end());
-      return;
-    }
+void Bpe::tokenize_word(std::string_view piece, std::size_t begin, std::size_t end, const BlockedIds& blocked,
+                        BpeScratch& scratch, TokenSink& sink) const {
+  const std::string_view word = piece.substr(begin, end - begin);
+  if (sink.ranges != nullptr || !blocked.empty() || !WordCache::fits(word) || word.size() == piece.size()) {
+    merge_word(word, begin, blocked, scratch, sink);
+    return;
   }
-  if (ignore_merges_) {
-    const std::int32_t id = index_.find(raw_bytes_ ? raw_ : vocabulary_, word, hash);
-    if (id >= 0 && !blocked.contains(id)) {
-      sink.put(id, begin, begin + word.size());
-      if (cacheable) scratch.cache.store(word, hash, {&id, 1});
-      return;
-    }
-  }
+  // With ignore_merges a whole piece may be an entry that merges do not reach: parts of pieces are remembered apart.
+  WordCache& cache = ignore_merges_ ? scratch.part_cache : scratch.cache;
+  const std::uint64_t hash = hash_bytes(word);
+  if (cache.append(word, hash, sink.ids)) return;
+  const std::size_t first = sink.ids.size();
+  merge_word(word, begin, blocked, scratch, sink);
+  cache.store(word, hash, std::span<const std::int32_t>(sink.ids).subspan(first));
+}
+
+void Bpe::merge_word(std::string_view word, std::size_t begin, const BlockedIds& blocked, BpeScratch& scratch,
+                     TokenSink& sink) const {
   if (prefix_.empty() && suffix_.empty())
     split_into_symbols(word, scratch);
   else
@@ -261,7 +280,6 @@ void Bpe::tokenize_word(std::string_view word, const BlockedIds& blocked, BpeScr
   else
     merge_many(scratch, blocked);
 
-  const std::size_t first = sink.ids.size();
   std::size_t at = begin;
   const std::size_t end = begin + word.size();
   for (std::uint32_t i = scratch.symbols.empty() ? kEnd : 0; i != kEnd; i = scratch.symbols[i].next) {
@@ -270,7 +288,6 @@ void Bpe::tokenize_word(std::string_view word, const BlockedIds& blocked, BpeScr
     sink.put(symbol.id, std::min(at, end - 1), std::min(at + symbol.length, end));
     at += symbol.length;
   }
-  if (cacheable) scratch.cache.store(word, hash, std::span<const std::int32_t>(sink.ids).subspan(first));
 }
 
 // Collects the first symbols of a word: known characters, bytes, and unknown tokens.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "io/json.h"
+#include "tokenizer/join_filter.h"
 #include "tokenizer/merge_table.h"
 #include "tokenizer/model.h"
 #include "tokenizer/token_index.h"
@@ -31,9 +32,9 @@ struct BpeScratch {
   };
   std::vector<Symbol> symbols;
   std::vector<std::uint64_t> heap;  // rank << 32 | position, lowest first
-  std::vector<std::int32_t> ids;
   std::string spelled;
   WordCache cache;
+  WordCache part_cache;  // see Bpe::tokenize_word()
 };
 
 class Bpe {
@@ -57,8 +58,11 @@ class Bpe {
   void note_characters();
   std::int32_t id_of(std::string_view bytes) const { return index_.find(raw_bytes_ ? raw_ : vocabulary_, bytes); }
 
-  void tokenize_word(std::string_view word, const BlockedIds& blocked, BpeScratch& scratch, TokenSink& sink,
-                     std::uint32_t begin) const;
+  // Tokenizes bytes [begin, end) of `piece`, a word between two cuts, or all of it.
+  void tokenize_word(std::string_view piece, std::size_t begin, std::size_t end, const BlockedIds& blocked,
+                     BpeScratch& scratch, TokenSink& sink) const;
+  void merge_word(std::string_view word, std::size_t begin, const BlockedIds& blocked, BpeScratch& scratch,
+                  TokenSink& sink) const;
   void split_into_symbols(std::string_view word, BpeScratch& scratch) const;
   void split_with_affixes(std::string_view word, BpeScratch& scratch) const;
   void merge_few(BpeScratch& scratch, const BlockedIds& blocked) const;
@@ -84,16 +88,7 @@ class Bpe {
   std::int32_t character_id(char32_t c) const { return character_ids_[character_page_[c >> 8]][c & 0xFF]; }
   std::array<std::int32_t, 256> byte_ids_{};  // with raw_bytes_
 
-  // A filter over pairs of characters: where its bit is clear, no merge ever joins the two, so a piece may be cut
-  // there.
-  std::vector<std::uint64_t> joins_;  // empty: pieces are not cut
-  static std::size_t join_bit(char32_t left, char32_t right) {
-    return (static_cast<std::uint64_t>(left) << 32 | right) * 0x9E3779B97F4A7C15 >> 43;
-  }
-  bool may_join(char32_t left, char32_t right) const {
-    const std::size_t bit = join_bit(left, right);
-    return (joins_[bit / 64] >> (bit % 64) & 1) != 0;
-  }
+  JoinFilter joins_;  // where it is active, pieces are cut before they are merged
 };
 
 }  // namespace rerank::tokenizer

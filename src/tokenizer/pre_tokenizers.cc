@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kKnown =
     "BertPreTokenizer, ByteLevel, Digits, Metaspace, Punctuation, Sequence, Split, Whitespace, WhitespaceSplit";
+// What ByteLevel cuts by itself.
 constexpr std::string_view kGpt2 = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 Result<SplitBehavior> read_behavior(const io::Json& json, SplitBehavior fallback) {
@@ -38,8 +39,9 @@ Status read_one(const io::Json& json, std::vector<PreTokenizer>& out) {
     RERANK_ASSIGN(const bool use_regex, json.boolean_or("use_regex", true));
     if (add_prefix_space) out.push_back(PrefixSpace{});
     if (use_regex) {
-      RERANK_ASSIGN(Pattern pattern, Pattern::regex(kGpt2, json.where()));
-      out.push_back(Split{std::move(pattern), SplitBehavior::kIsolated, false});
+      Split split;
+      split.known = KnownPattern::of(kGpt2);
+      out.push_back(std::move(split));
     }
     out.push_back(ByteAlphabet{});
   } else if (type == "Digits") {
@@ -56,9 +58,15 @@ Status read_one(const io::Json& json, std::vector<PreTokenizer>& out) {
   } else if (type == "Split") {
     RERANK_ASSIGN(const io::Json pattern_json, json.get("pattern"));
     Split split;
-    RERANK_ASSIGN(split.pattern, Pattern::read(pattern_json));
     RERANK_ASSIGN(split.behavior, read_behavior(json, SplitBehavior::kIsolated));
     RERANK_ASSIGN(split.invert, json.boolean_or("invert", false));
+    if (split.behavior == SplitBehavior::kIsolated && !split.invert) {
+      RERANK_ASSIGN(const std::string expression, pattern_json.string_or("Regex", ""));
+      split.known = KnownPattern::of(expression);
+    }
+    if (!split.known) {
+      RERANK_ASSIGN(split.pattern, Pattern::read(pattern_json));
+    }
     out.push_back(std::move(split));
   } else {
     return unknown_type(json, "pre-tokenizer", type, kKnown);
@@ -268,6 +276,18 @@ struct Apply {
   }
   Status operator()(const Punctuation& punctuation) const { return cut_at(text, kPunctuation, punctuation.behavior); }
   Status operator()(const Split& split) const {
+    if (split.known) {
+      std::vector<Piece> out;
+      out.reserve(text.text.bytes.size() / 4 + text.pieces.size());
+      for (const Piece& piece : text.pieces) {
+        if (piece.token >= 0)
+          out.push_back(piece);
+        else
+          split.known->cut(text.text.bytes, piece.begin, piece.end, out);
+      }
+      text.pieces = std::move(out);
+      return {};
+    }
     return cut_pieces(text, split.behavior, split.invert, [&](std::string_view view, std::vector<ByteRange>& matches) {
       return split.pattern.find(view, matches);
     });

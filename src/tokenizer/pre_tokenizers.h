@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "io/json.h"
+#include "tokenizer/known_patterns.h"
 #include "tokenizer/pattern.h"
 #include "tokenizer/text.h"
 
@@ -31,7 +32,8 @@ struct Punctuation {
   SplitBehavior behavior = SplitBehavior::kIsolated;
 };
 struct Split {
-  Pattern pattern;
+  Pattern pattern;                    // unused where `known` does its work
+  std::optional<KnownPattern> known;  // only with kIsolated and without invert
   SplitBehavior behavior = SplitBehavior::kIsolated;
   bool invert = false;
 };

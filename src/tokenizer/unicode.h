@@ -90,6 +90,9 @@ class UnicodeTable {
   static const UnicodeTable& get();
 
   std::uint32_t properties(char32_t c) const { return kinds_[blocks_[block_of_[c >> 8] * 256u + (c & 0xFF)]]; }
+  // An index below kinds().size() <= 256; code points of one kind have the same properties.
+  std::uint8_t kind(char32_t c) const { return blocks_[block_of_[c >> 8] * 256u + (c & 0xFF)]; }
+  const std::vector<std::uint32_t>& kinds() const { return kinds_; }
   bool has(char32_t c, std::uint32_t bits) const { return (properties(c) & bits) != 0; }
   Category category(char32_t c) const { return static_cast<Category>(properties(c) & 0x1F); }
   GraphemeClass grapheme_class(char32_t c) const { return static_cast<GraphemeClass>(properties(c) >> 5 & 0xF); }

@@ -14,21 +14,22 @@ namespace rerank::tokenizer {
 
 class WordCache {
  public:
-  WordCache() : entries_(kEntries) {}
-
   static bool fits(std::string_view word) { return word.size() <= kMaxWord; }
 
-  // The ids of `word`, or nothing. `hash` is hash_bytes(word), and `word` must fit.
-  std::span<const std::int32_t> find(std::string_view word, std::uint64_t hash) const {
+  // Appends the ids of `word`, or returns false. `hash` is hash_bytes(word), and `word` must fit.
+  bool append(std::string_view word, std::uint64_t hash, std::vector<std::int32_t>& ids) const {
+    if (entries_.empty()) return false;
     const Entry& entry = entries_[hash >> 32 & (kEntries - 1)];
-    if (entry.tag != static_cast<std::uint32_t>(hash) || entry.length != word.size() ||
+    if (entry.tag != static_cast<std::uint32_t>(hash) || entry.length != word.size() || entry.count == 0 ||
         std::memcmp(entry.word, word.data(), word.size()) != 0)
-      return {};
-    return {entry.ids, entry.count};
+      return false;
+    ids.insert(ids.end(), entry.ids, entry.ids + entry.count);
+    return true;
   }
 
   void store(std::string_view word, std::uint64_t hash, std::span<const std::int32_t> ids) {
     if (ids.empty() || ids.size() > kMaxIds) return;
+    if (entries_.empty()) entries_.resize(kEntries);
     Entry& entry = entries_[hash >> 32 & (kEntries - 1)];
     entry.tag = static_cast<std::uint32_t>(hash);
     entry.length = static_cast<std::uint8_t>(word.size());

@@ -66,7 +66,7 @@ def main():
         if options.tiktoken:
             try:
                 other = tiktoken_of(path)
-            except (KeyError, TypeError, ImportError, ValueError):
+            except (AttributeError, KeyError, TypeError, ImportError, ValueError):
                 pass
         for corpus in options.corpus:
             texts, size = [], 0
