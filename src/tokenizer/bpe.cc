@@ -128,6 +128,101 @@ void Bpe::note_characters() {
   }
 }
 
+// One element of "merges": ["a", "b"] or "a b". The oldest files begin with a line "#version", which is no merge.
+Result<bool> Bpe::read_pair(const io::Json& list, simdjson::dom::element merge, std::size_t index, MergeNames& names) {
+  std::string_view text;
+  simdjson::dom::array pair;
+  if (merge.get(text) == simdjson::SUCCESS) {
+    if (text.substr(0, 8) == "#version") return false;
+    const std::size_t space = text.find(' ');
+    if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
+      return list.item(merge, index)
+          .error(Error::Code::kCorrupt, fmt::format("\"{}\" is not two tokens with one space between", text));
+    names.left = text.substr(0, space);
+    names.right = text.substr(space + 1);
+  } else if (merge.get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
+             pair.at(0).get(names.left) != simdjson::SUCCESS || pair.at(1).get(names.right) != simdjson::SUCCESS) {
+    return list.item(merge, index).expected("a pair of tokens");
+  }
+  if (names.right.size() < prefix_.size())
+    return list.item(merge, index)
+        .error(Error::Code::kCorrupt,
+               fmt::format("\"{}\" is shorter than continuing_subword_prefix \"{}\"", names.right, prefix_));
+  return true;
+}
+
+// Looks up the three tokens of many merges at once: each look-up touches three far places, so all are asked for first.
+Status Bpe::add_merges(const io::Json& list, std::span<MergeNames> batch, std::uint32_t& rank) {
+  const Vocabulary& names = raw_bytes_ ? raw_ : vocabulary_;
+  for (MergeNames& merge : batch) {
+    merge.bytes.clear();
+    merge.in_alphabet = true;
+    std::size_t left = merge.left.size();
+    if (raw_bytes_) {
+      merge.in_alphabet = append_bytes_of(merge.left, merge.bytes);
+      left = merge.bytes.size();
+      merge.in_alphabet = merge.in_alphabet && append_bytes_of(merge.right, merge.bytes);
+      merge.parts[0] = std::string_view(merge.bytes).substr(0, left);
+      merge.parts[1] = std::string_view(merge.bytes).substr(left);
+    } else {
+      merge.bytes = merge.left;
+      merge.bytes += merge.right.substr(prefix_.size());
+      merge.parts[0] = merge.left;
+      merge.parts[1] = merge.right;
+    }
+    merge.parts[2] = merge.bytes;
+    for (std::size_t i = 0; i < 3; ++i) {
+      merge.hashes[i] = hash_bytes(merge.parts[i]);
+      index_.prefetch(merge.hashes[i]);
+    }
+  }
+  const auto each_first = [&](auto&& visit) {
+    for (const MergeNames& merge : batch)
+      for (const std::uint64_t hash : merge.hashes)
+        if (const std::int32_t id = index_.first(hash); id >= 0) visit(static_cast<std::size_t>(id));
+  };
+  each_first([&](std::size_t id) { names.prefetch_place(id); });
+  each_first([&](std::size_t id) { names.prefetch_text(id); });
+  for (MergeNames& merge : batch) {
+    for (std::size_t i = 0; i < 3; ++i)
+      merge.ids[i] = merge.in_alphabet ? index_.find(names, merge.parts[i], merge.hashes[i]) : -1;
+    if (!merge.in_alphabet) {
+      merge.ids[0] = find(merge.left).value_or(-1);
+      merge.ids[1] = find(merge.right).value_or(-1);
+      merge.ids[2] = find(std::string(merge.left) + std::string(merge.right)).value_or(-1);
+    }
+    merges_.prefetch(merge.ids[0], merge.ids[1]);
+  }
+  for (const MergeNames& merge : batch) {
+    if (merge.ids[0] < 0 || merge.ids[1] < 0 || merge.ids[2] < 0) {
+      std::string missing(merge.ids[0] < 0 ? merge.left : merge.right);
+      if (merge.ids[0] >= 0 && merge.ids[1] >= 0)
+        missing = fmt::format("{}{}", merge.left, merge.right.substr(prefix_.size()));
+      return list.item(merge.element, merge.index)
+          .error(Error::Code::kCorrupt, fmt::format("merges \"{}\" and \"{}\", but \"{}\" is not in the vocabulary",
+                                                    merge.left, merge.right, missing));
+    }
+    merges_.insert(merge.ids[0], merge.ids[1], {rank++, merge.ids[2]});
+    note_join(merge);
+  }
+  return {};
+}
+
+// Tells the filter what this merge may join, or gives the filter up where it could not be sound.
+void Bpe::note_join(const MergeNames& merge) {
+  if (!joins_.active()) return;
+  const auto is_fallback = [&](std::int32_t id) {
+    return std::binary_search(sorted_fallback_.begin(), sorted_fallback_.end(), id);
+  };
+  if (merge.left.empty() || merge.right.empty() || !merge.in_alphabet || is_fallback(merge.ids[0]) ||
+      is_fallback(merge.ids[1]))
+    joins_.disable();
+  else if (raw_bytes_)
+    joins_.note_bytes(merge.parts[0], merge.parts[1]);
+  else
+    joins_.note_characters(merge.left, merge.right);
+}
+
 Status Bpe::read_merges(const io::Json& json) {
   RERANK_ASSIGN(const io::Json list, json.get("merges"));
   RERANK_ASSIGN(const simdjson::dom::array merges, list.array());
@@ -140,74 +235,26 @@ Status Bpe::read_merges(const io::Json& json) {
     cuttable = cuttable && spelled;
   }
   if (cuttable) joins_.activate();
-  std::vector<bool> is_fallback(vocabulary_.size());
-  for (const std::int32_t id : fallback_)
-    if (id >= 0) is_fallback[static_cast<std::size_t>(id)] = true;
+  sorted_fallback_ = fallback_;
+  std::sort(sorted_fallback_.begin(), sorted_fallback_.end());
 
   std::size_t count = 0;
   for ([[maybe_unused]] const simdjson::dom::element merge : merges) ++count;
   merges_ = MergeTable(count);
+  std::array<MergeNames, 32> batch;
+  std::size_t filled = 0, index = 0;
   std::uint32_t rank = 0;
-  std::size_t index = 0;
-  std::string whole, raw_left, raw_right;
   for (const simdjson::dom::element merge : merges) {
-    std::string_view left, right, text;
-    simdjson::dom::array pair;
-    const auto here = [&] { return list.item(merge, index); };
-    if (merge.get(text) == simdjson::SUCCESS) {
-      if (text.substr(0, 8) == "#version") {
-        ++index;
-        continue;
-      }
-      const std::size_t space = text.find(' ');
-      if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
-        return here().error(Error::Code::kCorrupt,
-                            fmt::format("\"{}\" is not two tokens with one space between", text));
-      left = text.substr(0, space);
-      right = text.substr(space + 1);
-    } else if (merge.get(pair) != simdjson::SUCCESS || pair.size() != 2 || pair.at(0).get(left) != simdjson::SUCCESS ||
-               pair.at(1).get(right) != simdjson::SUCCESS) {
-      return here().expected("a pair of tokens");
+    MergeNames& names = batch[filled];
+    names.element = merge;
+    names.index = index;
+    RERANK_ASSIGN(const bool is_merge, read_pair(list, merge, index++, names));
+    if (is_merge && ++filled == batch.size()) {
+      RERANK_TRY(add_merges(list, batch, rank));
+      filled = 0;
     }
-    if (right.size() < prefix_.size())
-      return here().error(Error::Code::kCorrupt,
-                          fmt::format("\"{}\" is shorter than continuing_subword_prefix \"{}\"", right, prefix_));
-    std::int32_t left_id = -1, right_id = -1, whole_id = -1;
-    raw_left.clear();
-    raw_right.clear();
-    if (!raw_bytes_ || (append_bytes_of(left, raw_left) && append_bytes_of(right, raw_right))) {
-      whole = raw_bytes_ ? raw_left : std::string_view(left);
-      whole += raw_bytes_ ? std::string_view(raw_right) : right.substr(prefix_.size());
-      left_id = id_of(raw_bytes_ ? std::string_view(raw_left) : left);
-      right_id = id_of(raw_bytes_ ? std::string_view(raw_right) : right);
-      whole_id = id_of(whole);
-    } else {
-      whole = std::string(left) + std::string(right);
-      left_id = find(left).value_or(-1);
-      right_id = find(right).value_or(-1);
-      whole_id = find(whole).value_or(-1);
-    }
-    if (left_id < 0 || right_id < 0 || whole_id < 0) {
-      const std::string missing = left_id < 0    ? std::string(left)
-                                  : right_id < 0 ? std::string(right)
-                                                 : std::string(left) + std::string(right.substr(prefix_.size()));
-      return here().error(
-          Error::Code::kCorrupt,
-          fmt::format("merges \"{}\" and \"{}\", but \"{}\" is not in the vocabulary", left, right, missing));
-    }
-    merges_.insert(left_id, right_id, {rank++, whole_id});
-    if (cuttable && raw_bytes_) {
-      cuttable = !raw_left.empty() && !raw_right.empty();
-      if (cuttable) joins_.note_bytes(raw_left, raw_right);
-    } else if (cuttable) {
-      cuttable = !left.empty() && !right.empty() && !is_fallback[static_cast<std::size_t>(left_id)] &&
-                 !is_fallback[static_cast<std::size_t>(right_id)];
-      if (cuttable) joins_.note_characters(left, right);
-    }
-    ++index;
   }
-  if (!cuttable) joins_.disable();
-  return {};
+  return add_merges(list, std::span(batch).first(filled), rank);
 }
 
 std::size_t Bpe::memory() const {

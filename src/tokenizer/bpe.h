@@ -6,6 +6,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -55,6 +56,20 @@ class Bpe {
 
   Status read_vocabulary(const io::Json& json);
   Status read_merges(const io::Json& json);
+  // A merge while it is read: the two tokens as the file has them, then all three as they are looked up.
+  struct MergeNames {
+    simdjson::dom::element element;
+    std::size_t index = 0;
+    std::string_view left, right;
+    std::string bytes;
+    bool in_alphabet = true;
+    std::string_view parts[3];
+    std::uint64_t hashes[3] = {};
+    std::int32_t ids[3] = {};
+  };
+  Result<bool> read_pair(const io::Json& list, simdjson::dom::element merge, std::size_t index, MergeNames& names);
+  Status add_merges(const io::Json& list, std::span<MergeNames> batch, std::uint32_t& rank);
+  void note_join(const MergeNames& merge);
   void note_characters();
   std::int32_t id_of(std::string_view bytes) const { return index_.find(raw_bytes_ ? raw_ : vocabulary_, bytes); }
 
@@ -81,6 +96,7 @@ class Bpe {
   std::string prefix_, suffix_;
   std::optional<std::int32_t> unknown_;
   std::vector<std::int32_t> fallback_;  // 256 ids with byte_fallback, -1 where missing; else empty
+  std::vector<std::int32_t> sorted_fallback_;
 
   // Id of each character that is an entry by itself: pages of 256 code points.
   std::array<std::uint16_t, 0x1100> character_page_{};

@@ -11,10 +11,11 @@ namespace {
 
 // Short texts over an alphabet in which every branch of the expressions is frequent, and any code point now and then.
 std::string random_text(std::mt19937& random) {
-  static constexpr const char* kAlphabet[] = {"a", "B", "s", "S", "t", "re", "LL", "d", "'", "'", "\u017F", "1", "22", " ", " ",
-                                              "  ", "\t", "\n", "\r", "\r\n", "\u00A0", "\u2028", "\u3000", ".", "/", "//",
-                                              "\u4E2D", "\u0301", "\u01C5", "\u02B0", "\u00E9", "\u0414", "\u0434", "\u0663",
-                                              "\u00BD", "\u2163", "\u200D", "\U0001F600", "\u0903", "\u20DD", "_", "\u0000x"};
+  static constexpr const char* kAlphabet[] = {
+      "a",      "B",      "s",      "S",      "t",          "re",     "LL",     "d",      "'",      "'",      "\u017F",
+      "1",      "22",     " ",      " ",      "  ",         "\t",     "\n",     "\r",     "\r\n",   "\u00A0", "\u2028",
+      "\u3000", ".",      "/",      "//",     "\u4E2D",     "\u0301", "\u01C5", "\u02B0", "\u00E9", "\u0414", "\u0434",
+      "\u0663", "\u00BD", "\u2163", "\u200D", "\U0001F600", "\u0903", "\u20DD", "_",      "\u0000x"};
   std::string text;
   const std::size_t length = random() % 24;
   for (std::size_t i = 0; i < length; ++i) {

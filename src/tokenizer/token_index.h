@@ -46,6 +46,10 @@ class TokenIndex {
     return find(vocabulary, token, hash_bytes(token));
   }
 
+  // Hints that find() of this hash comes soon; first(hash) is the id that it looks at first, or -1.
+  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
+  std::int32_t first(std::uint64_t hash) const { return slots_[hash & (slots_.size() - 1)].id; }
+
   std::size_t memory() const { return slots_.capacity() * sizeof(Slot); }
 
  private:

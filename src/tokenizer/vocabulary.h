@@ -23,6 +23,10 @@ class Vocabulary {
     const std::uint32_t begin = id == 0 ? 0 : ends_[id - 1];
     return std::string_view(text_).substr(begin, ends_[id] - begin);
   }
+  // Hints that operator[](id) comes soon: first where the entry lies, then its text.
+  void prefetch_place(std::size_t id) const { __builtin_prefetch(&ends_[id]); }
+  void prefetch_text(std::size_t id) const { __builtin_prefetch(text_.data() + (id == 0 ? 0 : ends_[id - 1])); }
+
   void shrink() {
     text_.shrink_to_fit();
     ends_.shrink_to_fit();
