@@ -21,7 +21,7 @@ inline Vec exponential(Vec x) {
 // relative accuracy, about 1e-7, far out, where a difference from 1 would lose it.
 inline Vec gelu(Vec x) {
   const Vec a = absolute(x);
-  const Vec t = div(broadcast(1.0f), fma(a, broadcast(0.3f), broadcast(1.0f)));
+  const Vec t = reciprocal(fma(a, broadcast(0.3f), broadcast(1.0f)));
   Vec p = broadcast(0.038378164172172546f);
   p = fma(p, t, broadcast(-0.16916576027870178f));
   p = fma(p, t, broadcast(0.22865982353687286f));
@@ -35,15 +35,34 @@ inline Vec gelu(Vec x) {
   return mul(x, if_negative(x, tail, sub(broadcast(1.0f), tail)));
 }
 
+// The same for results that are rounded to bf16: Phi(x) = 1/2 + x Q(x^2) on |x| <= 4.25, held constant beyond. Off by
+// less than 3e-5 inside and by 6e-6 |x| outside, a hundredth of the rounding of a value near 1, for a third of the
+// work.
+inline Vec gelu_for_bf16(Vec x) {
+  const Vec c = min(max(x, broadcast(-4.25f)), broadcast(4.25f));
+  const Vec u = mul(c, c);
+  Vec q = broadcast(4.547048848557722e-11f);
+  q = fma(q, u, broadcast(-4.515285922934709e-09f));
+  q = fma(q, u, broadcast(1.9861535349718906e-07f));
+  q = fma(q, u, broadcast(-5.1475049076543655e-06f));
+  q = fma(q, u, broadcast(8.848906145431101e-05f));
+  q = fma(q, u, broadcast(-0.0010790775995701551f));
+  q = fma(q, u, broadcast(0.009718777611851692f));
+  q = fma(q, u, broadcast(-0.06619028002023697f));
+  q = fma(q, u, broadcast(0.3988192081451416f));
+  return mul(x, fma(c, q, broadcast(0.5f)));
+}
+
 inline Vec tanh(Vec x) {
   const Vec e = exponential(mul(absolute(x), broadcast(-2.0f)));  // in (0, 1]
   const Vec y = div(sub(broadcast(1.0f), e), add(broadcast(1.0f), e));
   return if_negative(x, sub(broadcast(0.0f), y), y);
 }
 
-template <Activation kActivation>
+template <Element kElement, Activation kActivation>
 inline Vec activate(Vec x) {
-  if constexpr (kActivation == Activation::kGelu) return gelu(x);
+  if constexpr (kActivation == Activation::kGelu && kElement == Element::kBf16) return gelu_for_bf16(x);
+  if constexpr (kActivation == Activation::kGelu && kElement == Element::kF32) return gelu(x);
   if constexpr (kActivation == Activation::kRelu) return max(x, broadcast(0.0f));
   if constexpr (kActivation == Activation::kTanh) return tanh(x);
   return x;

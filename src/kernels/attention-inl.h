@@ -65,6 +65,7 @@ template <Element kElement>
 inline void attention_of(const AttentionArgs& args) {
   constexpr std::size_t kSize = size_of(kElement);
   constexpr std::size_t kPerLine = kLineBytes / kSize;
+  NoWork no_work;
   const std::size_t out_tiles_per_row = args.heads * args.head_dim / kPerLine;
   for (std::size_t sequence = 0; sequence < args.sequences; ++sequence) {
     const std::size_t start = args.cu_seqlens[sequence], n = args.cu_seqlens[sequence + 1] - start;
@@ -94,17 +95,17 @@ inline void attention_of(const AttentionArgs& args) {
         const std::size_t q_bytes = args.q_stride * kSize;
         const Left left{at(args.q, args.q_stride, first_query + query), q_bytes, kLineBytes, q_bytes * kTileRows};
         for (std::size_t panel = 0; panel < keys / kPanel; ++panel)
-          mul_block<kElement>(left, row_tiles, args.head_dim / kPerLine,
-                              key_panels + panel * kPanel * args.head_dim * kSize, scores + panel * kPanel, keys,
-                              false);
+          BlockProduct<kElement>::run(left, row_tiles, args.head_dim / kPerLine,
+                                      key_panels + panel * kPanel * args.head_dim * kSize, scores + panel * kPanel,
+                                      keys, false, no_work);
         float inverse_sum[kRowBlock];
         for (std::size_t r = 0; r < rows; ++r)
           inverse_sum[r] = softmax_row<kElement>(scores + r * keys, n, keys, args.scale, r, weights);
         const std::size_t weight_lines = keys / kPerLine;
         for (std::size_t d = 0; d < args.head_dim; d += kPanel) {
           alignas(kLineBytes) float c[kRowBlock * kPanel];
-          mul_block<kElement>(left_of_tiles(weights, weight_lines, 0), row_tiles, weight_lines,
-                              value_panels + d * keys * kSize, c, kPanel, false);
+          BlockProduct<kElement>::run(left_of_tiles(weights, weight_lines, 0), row_tiles, weight_lines,
+                                      value_panels + d * keys * kSize, c, kPanel, false, no_work);
           for (std::size_t r = 0; r < rows; ++r) {
             Vec v[kVecsPerPanel];
             for (std::size_t i = 0; i < kVecsPerPanel; ++i)

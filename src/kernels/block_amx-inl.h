@@ -18,51 +18,56 @@ inline void end_products() {
 }
 
 template <>
-inline void mul_block<Element::kBf16>(const Left& left, std::size_t row_tiles, std::size_t lines, const void* panel,
-                                      float* c, std::size_t c_stride, bool accumulate) {
-  // GCC's tile loads do not tell the compiler that they read memory: stores before this point must be done.
-  __asm__ volatile("" ::: "memory");
-  const std::size_t c_bytes = c_stride * sizeof(float);
-  float* c_lower = c + kTileRows * c_stride;
-  const auto* weights = static_cast<const std::byte*>(panel);
-  const std::byte* x = left.data;
-  if (accumulate) {
-    _tile_loadd(0, c, c_bytes);
-    _tile_loadd(1, c + 16, c_bytes);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-  }
-  constexpr std::size_t kPairBytes = 2 * kLineBytes;  // one pair of inputs for 32 outputs
-  if (row_tiles == 1) {
-    for (std::size_t line = 0; line < lines; ++line, x += left.line_stride, weights += kPanelLineBytes) {
-      _tile_loadd(4, x, left.row_stride);
-      _tile_loadd(6, weights, kPairBytes);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_loadd(7, weights + kLineBytes, kPairBytes);
-      _tile_dpbf16ps(1, 4, 7);
-    }
-  } else {
+struct BlockProduct<Element::kBf16> {
+  template <class Work>
+  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const void* panel, float* c,
+                         std::size_t c_stride, bool accumulate, Work& work) {
+    // GCC's tile loads do not tell the compiler that they read memory: stores before this point must be done.
+    __asm__ volatile("" ::: "memory");
+    const std::size_t c_bytes = c_stride * sizeof(float);
+    float* c_lower = c + kTileRows * c_stride;
+    const auto* weights = static_cast<const std::byte*>(panel);
+    const std::byte* x = left.data;
     if (accumulate) {
-      _tile_loadd(2, c_lower, c_bytes);
-      _tile_loadd(3, c_lower + 16, c_bytes);
+      _tile_loadd(0, c, c_bytes);
+      _tile_loadd(1, c + 16, c_bytes);
     } else {
-      _tile_zero(2);
-      _tile_zero(3);
+      _tile_zero(0);
+      _tile_zero(1);
     }
-    for (std::size_t line = 0; line < lines; ++line, x += left.line_stride, weights += kPanelLineBytes) {
-      _tile_loadd(4, x, left.row_stride);
-      _tile_loadd(6, weights, kPairBytes);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_loadd(7, weights + kLineBytes, kPairBytes);
-      _tile_dpbf16ps(1, 4, 7);
-      _tile_loadd(5, x + left.tile_stride, left.row_stride);
-      _tile_dpbf16ps(2, 5, 6);
-      _tile_dpbf16ps(3, 5, 7);
+    constexpr std::size_t kPairBytes = 2 * kLineBytes;  // one pair of inputs for 32 outputs
+    if (row_tiles == 1) {
+      for (std::size_t line = 0; line < lines; ++line, x += left.line_stride, weights += kPanelLineBytes) {
+        _tile_loadd(4, x, left.row_stride);
+        _tile_loadd(6, weights, kPairBytes);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, weights + kLineBytes, kPairBytes);
+        _tile_dpbf16ps(1, 4, 7);
+        work.some();
+      }
+    } else {
+      if (accumulate) {
+        _tile_loadd(2, c_lower, c_bytes);
+        _tile_loadd(3, c_lower + 16, c_bytes);
+      } else {
+        _tile_zero(2);
+        _tile_zero(3);
+      }
+      for (std::size_t line = 0; line < lines; ++line, x += left.line_stride, weights += kPanelLineBytes) {
+        _tile_loadd(4, x, left.row_stride);
+        _tile_loadd(6, weights, kPairBytes);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, weights + kLineBytes, kPairBytes);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(5, x + left.tile_stride, left.row_stride);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+        work.some();
+      }
+      _tile_stored(2, c_lower, c_bytes);
+      _tile_stored(3, c_lower + 16, c_bytes);
     }
-    _tile_stored(2, c_lower, c_bytes);
-    _tile_stored(3, c_lower + 16, c_bytes);
+    _tile_stored(0, c, c_bytes);
+    _tile_stored(1, c + 16, c_bytes);
   }
-  _tile_stored(0, c, c_bytes);
-  _tile_stored(1, c + 16, c_bytes);
-}
+};

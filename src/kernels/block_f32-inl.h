@@ -27,12 +27,15 @@ inline void mul_rows_f32(const std::byte* rows, const Left& left, std::size_t li
 }
 
 template <>
-inline void mul_block<Element::kF32>(const Left& left, std::size_t row_tiles, std::size_t lines, const void* panel,
-                                     float* c, std::size_t c_stride, bool accumulate) {
-  for (std::size_t row = 0; row < row_tiles * kTileRows; row += kBlockRows) {
-    const std::byte* rows = left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
-    for (std::size_t v = 0; v < kPanel / kLanes; v += kBlockVecs)
-      mul_rows_f32<kBlockRows, kBlockVecs>(rows, left, lines, static_cast<const float*>(panel) + v * kLanes,
-                                           c + row * c_stride + v * kLanes, c_stride, accumulate);
+struct BlockProduct<Element::kF32> {
+  template <class Work>
+  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const void* panel, float* c,
+                         std::size_t c_stride, bool accumulate, Work&) {
+    for (std::size_t row = 0; row < row_tiles * kTileRows; row += kBlockRows) {
+      const std::byte* rows = left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
+      for (std::size_t v = 0; v < kPanel / kLanes; v += kBlockVecs)
+        mul_rows_f32<kBlockRows, kBlockVecs>(rows, left, lines, static_cast<const float*>(panel) + v * kLanes,
+                                             c + row * c_stride + v * kLanes, c_stride, accumulate);
+    }
   }
-}
+};

@@ -27,12 +27,18 @@ constexpr std::size_t kPanelLineBytes =
     2048;  // one 64-byte line of `in` for the 32 outputs of a panel, f32 or bf16 alike
 constexpr std::size_t kVecsPerPanel = kPanel / kLanes;
 
-// The target brings a mul_block for f32, and, where it has bf16 products, all three for bf16.
+// Work that may be done between the lines of a product: nothing. linear-inl.h has the other kind.
+struct NoWork {
+  void some() {}
+};
 
-// c[32 row_tiles / 2, 32] = left[rows, k] panel[k, 32], or added to c; k is `lines` 64-byte lines.
+// The target brings a BlockProduct for f32, and, where it has bf16 products, all three for bf16.
+
+// run(left, row_tiles, lines, panel, c, c_stride, accumulate, work):
+// c[16 row_tiles, 32] = left[rows, k] panel[k, 32], or added to c; k is `lines` 64-byte lines. A product that leaves
+// the vector units idle calls work.some() after each line.
 template <Element>
-inline void mul_block(const Left& left, std::size_t row_tiles, std::size_t lines, const void* panel, float* c,
-                      std::size_t c_stride, bool accumulate);
+struct BlockProduct;
 // 32 values, rounded to nearest even, to one 64-byte line.
 template <Element>
 inline void store_line(void* line, const Vec* v);

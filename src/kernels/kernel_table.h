@@ -99,14 +99,20 @@ struct KernelTable {
                    void* tiles);
 };
 
-// Rows of a product that are done against all panels before the next ones: their inputs stay in L2.
-inline constexpr std::size_t kRowsPerPass = 256;
+// Rows of a product that are done against all panels before the next ones: as many as leave their inputs in L2. The
+// weights are read from memory once for each such pass.
+inline constexpr std::size_t kMostRowsPerPass = 512;
+constexpr std::size_t linear_rows_per_pass(std::size_t bytes_per_row) {
+  constexpr std::size_t kInputBytes = std::size_t{1} << 20;
+  const std::size_t rows = kInputBytes / bytes_per_row / kRowBlock * kRowBlock;
+  return rows < 64 ? 64 : rows > kMostRowsPerPass ? kMostRowsPerPass : rows;
+}
 // Lines of `in` a block of the product walks before it moves on: 16 lines of a panel are 32 KiB, which stay in L1.
 inline constexpr std::size_t kLinesPerPass = 16;
 
-// Partial sums of one panel for kRowsPerPass rows, and one panel slice widened to f32.
+// Partial sums of one panel for the rows of a pass, and one panel slice widened to f32.
 constexpr std::size_t linear_scratch_floats() {
-  return kRowsPerPass * kPanel + kLinesPerPass * (kLineBytes / sizeof(float)) * kPanel;
+  return kMostRowsPerPass * kPanel + kLinesPerPass * (kLineBytes / sizeof(float)) * kPanel;
 }
 // Keys and values of one head as panels, scores of kRowBlock queries, and their weights as tiles.
 constexpr std::size_t attention_scratch_bytes(std::size_t longest, std::size_t head_dim, Element element) {

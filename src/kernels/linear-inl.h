@@ -1,8 +1,9 @@
 // y = store(activation(x W^T + b)) over tiles and panels. No include guard: one copy for each target.
 //
-// Order of the loops: for each kRowsPerPass rows, each panel is read once from memory and multiplied with all of them;
-// within a panel, slices of kLinesPerPass lines stay in L1 while the row blocks, which stay in L2, go past. Partial
-// sums between slices are stored as f32, which is exact, so that the slicing does not show in the result.
+// Order of the loops: for each pass over the weights (linear_rows_per_pass), each panel is read once from memory and
+// multiplied with all of them; within a panel, slices of kLinesPerPass lines stay in L1 while the row blocks, which
+// stay in L2, go past. Partial sums between slices are stored as f32, which is exact, so that the slicing does not show
+// in the result.
 
 // Writes 32 neighbouring columns of one row as tiles: two lines of f32 or one of bf16.
 template <Element kElement>
@@ -29,58 +30,80 @@ inline void widen_panel_slice(const void* pairs, std::size_t k, float* out) {
     }
 }
 
-// The finished sums c[32][32] of one block become results.
-template <Element kElement, Activation kActivation>
-inline void finish_block(const LinearArgs& args, const float* c, std::size_t row, std::size_t rows, std::size_t panel) {
-  Vec bias[kVecsPerPanel];
-  for (std::size_t i = 0; i < kVecsPerPanel; ++i) bias[i] = load(args.bias + panel * kPanel + i * kLanes);
-  const std::size_t tiles_per_row = args.out * size_of(kElement) / kLineBytes;
-  for (std::size_t r = 0; r < rows; ++r) {
-    Vec v[kVecsPerPanel];
-    for (std::size_t i = 0; i < kVecsPerPanel; ++i)
-      v[i] = activate<kActivation>(add(load(c + r * kPanel + i * kLanes), bias[i]));
-    if (args.store == Store::kTiles) {
-      store_panel_row<kElement>(args.y, tiles_per_row, row + r, panel, v);
-      continue;
+// The finished sums c[32][32] of one block, which become results: all at once, or some rows at a time while the matrix
+// unit works on the next block.
+template <Element kElement>
+class Epilogue {
+ public:
+  Epilogue(const LinearArgs& args, const float* c, std::size_t first_row, std::size_t rows, std::size_t panel)
+      : args_(&args), c_(c), first_row_(first_row), rows_(rows), panel_(panel) {}
+
+  void some() {
+    if (next_ < rows_) finish_until(min_of(next_ + kRowsAtOnce, rows_));
+  }
+  void rest() {
+    if (next_ < rows_) finish_until(rows_);
+  }
+
+ private:
+  // Rows between two lines of a product: with 8 lines or more in the last slice of `in`, a whole block fits between
+  // them.
+  static constexpr std::size_t kRowsAtOnce = 4;
+
+  void finish_until(std::size_t end) {
+    switch (args_->activation) {
+      case Activation::kNone:
+        return finish_rows<Activation::kNone>(end);
+      case Activation::kGelu:
+        return finish_rows<Activation::kGelu>(end);
+      case Activation::kRelu:
+        return finish_rows<Activation::kRelu>(end);
+      case Activation::kTanh:
+        return finish_rows<Activation::kTanh>(end);
     }
-    const std::size_t at = (row + r) * args.y_stride + panel * kPanel;
-    if constexpr (kElement == Element::kBf16) {
-      if (args.y_element == Element::kBf16) {
-        store_line<kElement>(static_cast<bf16*>(args.y) + at, v);
-        continue;
-      }
+  }
+
+  template <Activation kActivation>
+  void finish_rows(std::size_t end) {
+    Vec bias[kVecsPerPanel];
+    for (std::size_t i = 0; i < kVecsPerPanel; ++i) bias[i] = load(args_->bias + panel_ * kPanel + i * kLanes);
+    for (; next_ < end; ++next_) {
+      Vec v[kVecsPerPanel];
+      for (std::size_t i = 0; i < kVecsPerPanel; ++i)
+        v[i] = activate<kElement, kActivation>(add(load(c_ + next_ * kPanel + i * kLanes), bias[i]));
+      put(v, first_row_ + next_);
     }
-    float* y = static_cast<float*>(args.y) + at;
+  }
+
+  void put(const Vec* v, std::size_t row) const {
+    if (args_->store == Store::kTiles)
+      return store_panel_row<kElement>(args_->y, args_->out * size_of(kElement) / kLineBytes, row, panel_, v);
+    const std::size_t at = row * args_->y_stride + panel_ * kPanel;
+    if constexpr (kElement == Element::kBf16)
+      if (args_->y_element == Element::kBf16) return store_line<kElement>(static_cast<bf16*>(args_->y) + at, v);
+    float* y = static_cast<float*>(args_->y) + at;
     for (std::size_t i = 0; i < kVecsPerPanel; ++i) {
       float* to = y + i * kLanes;
-      store(to, args.store == Store::kAddRows ? add(load(to), v[i]) : v[i]);
+      store(to, args_->store == Store::kAddRows ? add(load(to), v[i]) : v[i]);
     }
   }
-}
 
-template <Element kElement>
-inline void finish(const LinearArgs& args, const float* c, std::size_t row, std::size_t rows, std::size_t panel) {
-  switch (args.activation) {
-    case Activation::kNone:
-      return finish_block<kElement, Activation::kNone>(args, c, row, rows, panel);
-    case Activation::kGelu:
-      return finish_block<kElement, Activation::kGelu>(args, c, row, rows, panel);
-    case Activation::kRelu:
-      return finish_block<kElement, Activation::kRelu>(args, c, row, rows, panel);
-    case Activation::kTanh:
-      return finish_block<kElement, Activation::kTanh>(args, c, row, rows, panel);
-  }
-}
+  const LinearArgs* args_;
+  const float* c_;
+  std::size_t first_row_, rows_, panel_, next_ = 0;
+};
 
 template <Element kX, Element kW>
 inline void linear_of(const LinearArgs& args) {
   constexpr std::size_t kPerLine = kLineBytes / size_of(kX);
   const std::size_t lines = args.in / kPerLine;
   const std::size_t panel_bytes = args.in * kPanel * size_of(kW);
+  const std::size_t rows_per_pass = linear_rows_per_pass(args.in * size_of(kX));
   float* const sums = args.scratch;
-  float* const widened = args.scratch + kRowsPerPass * kPanel;
-  for (std::size_t first = 0; first < args.rows; first += kRowsPerPass) {
-    const std::size_t pass_rows = min_of(kRowsPerPass, args.rows - first);
+  float* const widened = args.scratch + kMostRowsPerPass * kPanel;
+  Epilogue<kX> epilogue(args, nullptr, 0, 0, 0);
+  for (std::size_t first = 0; first < args.rows; first += rows_per_pass) {
+    const std::size_t pass_rows = min_of(rows_per_pass, args.rows - first);
     for (std::size_t panel = 0; panel < args.out / kPanel; ++panel) {
       const std::byte* weights = static_cast<const std::byte*>(args.panels) + panel * panel_bytes;
       for (std::size_t line = 0; line < lines; line += kLinesPerPass) {
@@ -95,11 +118,15 @@ inline void linear_of(const LinearArgs& args) {
           Left left = left_of_tiles(args.x, lines, first + row);
           left.data += line * kTileBytes;
           float* c = sums + row * kPanel;
-          mul_block<kX>(left, block_rows > kTileRows ? 2 : 1, slice_lines, slice, c, kPanel, line > 0);
-          if (line + slice_lines == lines) finish<kX>(args, c, first + row, block_rows, panel);
+          if (pass_rows <= kRowBlock) epilogue.rest();  // its sums lie where this block's will
+          BlockProduct<kX>::run(left, block_rows > kTileRows ? 2 : 1, slice_lines, slice, c, kPanel, line > 0,
+                                epilogue);
+          epilogue.rest();
+          if (line + slice_lines == lines) epilogue = Epilogue<kX>(args, c, first + row, block_rows, panel);
         }
       }
     }
+    epilogue.rest();  // the next pass uses the same scratch
   }
 }
 

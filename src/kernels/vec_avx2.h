@@ -24,6 +24,12 @@ inline Vec mul(Vec a, Vec b) {
 inline Vec div(Vec a, Vec b) {
   return _mm256_div_ps(a, b);
 }
+// 1 / a to about 1e-7: two steps, since the estimate has 12 bits.
+inline Vec reciprocal(Vec a) {
+  Vec r = _mm256_rcp_ps(a);
+  for (int step = 0; step < 2; ++step) r = _mm256_fmadd_ps(_mm256_fnmadd_ps(a, r, _mm256_set1_ps(1.0f)), r, r);
+  return r;
+}
 inline Vec fma(Vec a, Vec b, Vec c) {
   return _mm256_fmadd_ps(a, b, c);
 }  // a * b + c

@@ -24,6 +24,9 @@ inline Vec mul(Vec a, Vec b) {
 inline Vec div(Vec a, Vec b) {
   return a / b;
 }
+inline Vec reciprocal(Vec a) {
+  return 1.0f / a;
+}
 inline Vec fma(Vec a, Vec b, Vec c) {
   return a * b + c;
 }
