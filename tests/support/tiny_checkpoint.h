@@ -1,0 +1,160 @@
+// A Hugging Face folder of a few kilobytes with seeded random weights: BERT or XLM-RoBERTa, to be broken by tests at
+// will.
+#pragma once
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace rerank::testing {
+
+struct TinyCheckpoint {
+  std::map<std::string, std::string> config;  // key -> JSON value
+  struct Tensor {
+    std::vector<std::size_t> shape;
+    std::vector<float> values;
+  };
+  std::map<std::string, Tensor> tensors;
+  std::string tokenizer_json;
+
+  static TinyCheckpoint bert() {
+    TinyCheckpoint c;
+    c.config = {{"architectures", R"(["BertForSequenceClassification"])"},
+                {"hidden_size", "24"},
+                {"num_hidden_layers", "2"},
+                {"num_attention_heads", "3"},
+                {"intermediate_size", "40"},
+                {"vocab_size", "40"},
+                {"max_position_embeddings", "64"},
+                {"type_vocab_size", "2"},
+                {"layer_norm_eps", "1e-12"},
+                {"hidden_act", R"("gelu")"},
+                {"pad_token_id", "0"},
+                {"id2label", R"({"0": "LABEL_0"})"}};
+    c.add_encoder("bert", 64, 2);
+    c.add_linear("bert.pooler.dense", 24, 24);
+    c.add_linear("classifier", 1, 24);
+    c.tokenizer_json = word_tokenizer("[CLS]", "[SEP]", 1);
+    return c;
+  }
+
+  static TinyCheckpoint xlm_roberta() {
+    TinyCheckpoint c = bert();
+    c.config["architectures"] = R"(["XLMRobertaForSequenceClassification"])";
+    c.config["max_position_embeddings"] = "66";
+    c.config["type_vocab_size"] = "1";
+    c.config["layer_norm_eps"] = "1e-5";
+    c.config["pad_token_id"] = "1";
+    c.tensors.clear();
+    c.add_encoder("roberta", 66, 1);
+    c.add_linear("classifier.dense", 24, 24);
+    c.add_linear("classifier.out_proj", 1, 24);
+    c.tokenizer_json = word_tokenizer("[CLS]", "[SEP]", 0);
+    return c;
+  }
+
+  // Writes the folder anew and returns it; it is removed when the object goes.
+  struct Folder {
+    std::filesystem::path path;
+    Folder() = default;
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    ~Folder() {
+      std::error_code ignored;
+      std::filesystem::remove_all(path, ignored);
+    }
+  };
+  void write(Folder& folder) const {
+    std::string name = (std::filesystem::temp_directory_path() / "rerank_tiny_XXXXXX").string();
+    folder.path = mkdtemp(name.data());
+    std::ofstream(folder.path / "config.json") << config_json();
+    std::ofstream(folder.path / "tokenizer.json") << tokenizer_json;
+    std::ofstream(folder.path / "model.safetensors", std::ios::binary) << safetensors();
+  }
+
+  std::string config_json() const {
+    std::string text;
+    for (const auto& [key, value] : config) text += fmt::format("{}\"{}\": {}", text.empty() ? "{" : ", ", key, value);
+    return text + "}";
+  }
+
+  std::string safetensors() const {
+    std::string header, data;
+    for (const auto& [name, tensor] : tensors) {
+      const std::size_t begin = data.size();
+      data.append(reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * sizeof(float));
+      header += fmt::format(R"({}"{}": {{"dtype": "F32", "shape": [{}], "data_offsets": [{}, {}]}})",
+                            header.empty() ? "{" : ", ", name, fmt::join(tensor.shape, ", "), begin, data.size());
+    }
+    header += "}";
+    header.resize((header.size() + 7) / 8 * 8, ' ');
+    const std::uint64_t size = header.size();
+    return std::string(reinterpret_cast<const char*>(&size), sizeof size) + header + data;
+  }
+
+  void add(const std::string& name, std::vector<std::size_t> shape, float scale, float offset = 0) {
+    std::size_t count = 1;
+    for (const std::size_t extent : shape) count *= extent;
+    std::mt19937 random(static_cast<unsigned>(std::hash<std::string>{}(name)));
+    std::normal_distribution<float> normal(offset, scale);
+    Tensor tensor{std::move(shape), std::vector<float>(count)};
+    for (float& value : tensor.values) value = normal(random);
+    tensors[name] = std::move(tensor);
+  }
+
+ private:
+  void add_linear(const std::string& name, std::size_t out, std::size_t in) {
+    add(name + ".weight", {out, in}, 0.3f);
+    add(name + ".bias", {out}, 0.1f);
+  }
+  void add_norm(const std::string& name) {
+    add(name + ".weight", {24}, 0.1f, 1);
+    add(name + ".bias", {24}, 0.1f);
+  }
+  void add_encoder(const std::string& prefix, std::size_t positions, std::size_t types) {
+    add(prefix + ".embeddings.word_embeddings.weight", {40, 24}, 1);
+    add(prefix + ".embeddings.position_embeddings.weight", {positions, 24}, 0.3f);
+    add(prefix + ".embeddings.token_type_embeddings.weight", {types, 24}, 0.3f);
+    add_norm(prefix + ".embeddings.LayerNorm");
+    for (int layer = 0; layer < 2; ++layer) {
+      const std::string at = fmt::format("{}.encoder.layer.{}.", prefix, layer);
+      for (const char* name : {"query", "key", "value"}) add_linear(at + "attention.self." + name, 24, 24);
+      add_linear(at + "attention.output.dense", 24, 24);
+      add_norm(at + "attention.output.LayerNorm");
+      add_linear(at + "intermediate.dense", 40, 24);
+      add_linear(at + "output.dense", 24, 40);
+      add_norm(at + "output.LayerNorm");
+    }
+  }
+
+  // One token a letter of the alphabet, so that lengths are easy to count.
+  static std::string word_tokenizer(const std::string& first, const std::string& separator, int second_type) {
+    std::string vocab = fmt::format(R"("[PAD]": 0, "[UNK]": 1, "{}": 2, "{}": 3)", first, separator);
+    for (char letter = 'a'; letter <= 'z'; ++letter) vocab += fmt::format(R"(, "{}": {})", letter, 4 + letter - 'a');
+    return fmt::format(
+        R"({{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+  "pre_tokenizer": {{"type": "BertPreTokenizer"}},
+  "post_processor": {{"type": "TemplateProcessing",
+    "single": [{{"SpecialToken": {{"id": "{0}", "type_id": 0}}}}, {{"Sequence": {{"id": "A", "type_id": 0}}}},
+               {{"SpecialToken": {{"id": "{1}", "type_id": 0}}}}],
+    "pair": [{{"SpecialToken": {{"id": "{0}", "type_id": 0}}}}, {{"Sequence": {{"id": "A", "type_id": 0}}}},
+             {{"SpecialToken": {{"id": "{1}", "type_id": 0}}}}, {{"Sequence": {{"id": "B", "type_id": {2}}}}},
+             {{"SpecialToken": {{"id": "{1}", "type_id": {2}}}}}],
+    "special_tokens": {{"{0}": {{"id": "{0}", "ids": [2], "tokens": ["{0}"]}},
+                        "{1}": {{"id": "{1}", "ids": [3], "tokens": ["{1}"]}}}}}},
+  "decoder": null,
+  "model": {{"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+             "max_input_chars_per_word": 100, "vocab": {{{3}}}}}}})",
+        first, separator, second_type, vocab);
+  }
+};
+
+}  // namespace rerank::testing
