@@ -61,14 +61,15 @@ TEST_P(GoldenEncoder, ScoresOfEverySettingAtEveryLevel) {
     const Loaded loaded = load(GetParam(), *level, kernels::Element::kF32);
     kernels::Workspace workspace;
     std::size_t compared = 0;
-    for (const Golden::Score& expected : golden.scores()) {
+    for (std::size_t i = 0; i < golden.scores().size(); i += rerank::testing::kEvery) {
+      const Golden::Score& expected = golden.scores()[i];
       double actual = score(*loaded.model, expected.ids, workspace);
       if (expected.sigmoid) actual = 1 / (1 + std::exp(-actual));
       ASSERT_NEAR(actual, expected.value, golden.float32_tolerance())
           << level->name << ' ' << expected.setting << ' ' << expected.pair;
       ++compared;
     }
-    EXPECT_GT(compared, 200u);
+    EXPECT_GT(compared, 200u / rerank::testing::kEvery);
   }
 }
 
@@ -107,7 +108,8 @@ TEST_P(GoldenEncoder, Bf16MovesNoFurtherThanTheReferenceInBf16) {
     kernels::Workspace workspace;
     double largest = 0, total = 0;
     std::size_t count = 0;
-    for (const Golden::Score& expected : golden.scores()) {
+    for (std::size_t i = 0; i < golden.scores().size(); i += rerank::testing::kEvery) {
+      const Golden::Score& expected = golden.scores()[i];
       if (expected.sigmoid) continue;
       const double moved = std::fabs(score(*loaded.model, expected.ids, workspace) - expected.value);
       largest = std::max(largest, moved);
@@ -149,7 +151,7 @@ TEST_P(GoldenEncoder, ABatchGivesTheSameBitsAsOneAtATime) {
       RaggedBatch batch;
       std::vector<float> alone;
       for (const Golden::Score& expected : golden.scores()) {
-        if (expected.setting != "flag-512") continue;
+        if (expected.setting != "flag-64") continue;
         batch.add(expected.ids.ids, expected.ids.types);
         alone.push_back(score(*loaded.model, expected.ids, workspace));
       }
