@@ -11,17 +11,13 @@
 #include <vector>
 
 #include "io/json.h"
+#include "support/sanitized.h"
 #include "support/shared_data.h"
 
 namespace rerank::testing {
 
-// Sanitizers make kernels ten to fifty times slower and look at each line of them once or a thousand times alike: the
-// golden suites then take one score in so many.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr std::size_t kEvery = 24;
-#else
-inline constexpr std::size_t kEvery = 1;
-#endif
+// The golden suites take one score in so many.
+inline constexpr std::size_t kEvery = kSanitized ? 24 : 1;
 
 inline std::string read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
