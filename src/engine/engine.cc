@@ -42,6 +42,12 @@ Status check_method(const std::string& method) {
                "supported is cross-encoder"};
 }
 
+// The last part of the path: "." and a trailing slash have one too.
+std::string folder_name(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  return std::filesystem::weakly_canonical(folder, ignored).filename().string();
+}
+
 std::string cpu_level_cap(const EngineOptions& options) {
   if (!options.cpu_level.empty()) return options.cpu_level;
   const char* from_environment = std::getenv("RERANK_CPU_LEVEL");
@@ -59,7 +65,8 @@ struct Engine::Impl {
         info(std::move(model_info)),
         workers(info.threads) {}
 
-  static Result<std::shared_ptr<const Impl>> load(Result<io::Checkpoint> opened, const EngineOptions& options);
+  static Result<std::shared_ptr<const Impl>> load(Result<io::Checkpoint> opened, std::string name,
+                                                  const EngineOptions& options);
 
   std::vector<Result<scoring::EncodedPair>> encode(std::span<const Pair> pairs,
                                                    const scoring::PairEncoder& encoder) const;
@@ -73,7 +80,7 @@ struct Engine::Impl {
   mutable WorkerPool workers;
 };
 
-Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkpoint> opened,
+Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkpoint> opened, std::string name,
                                                                const EngineOptions& options) {
   RERANK_TRY(check_method(options.method));
   RERANK_ASSIGN(const kernels::Level* level, kernels::choose_level(cpu_level_cap(options)));
@@ -91,7 +98,7 @@ Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkp
 
   const models::Sizes& sizes = loaded_model.model->sizes();
   ModelInfo info;
-  info.name = checkpoint.name();
+  info.name = std::move(name);
   info.architecture = loaded_model.architecture;
   info.method = "cross-encoder";
   info.method_reason = fmt::format("{} with one label", info.architecture);
@@ -161,12 +168,12 @@ void Engine::Impl::score_batch(std::span<const std::size_t> batch,
 }
 
 Result<Engine> Engine::load(const std::filesystem::path& folder, const EngineOptions& options) {
-  RERANK_ASSIGN(auto impl, Impl::load(io::Checkpoint::open(folder), options));
+  RERANK_ASSIGN(auto impl, Impl::load(io::Checkpoint::open(folder), folder_name(folder), options));
   return Engine(std::move(impl));
 }
 
 Result<Engine> Engine::load_embedded(const EngineOptions& options) {
-  RERANK_ASSIGN(auto impl, Impl::load(io::Checkpoint::from_memory(embedded_checkpoint()), options));
+  RERANK_ASSIGN(auto impl, Impl::load(io::Checkpoint::from_memory(embedded_checkpoint()), "embedded", options));
   return Engine(std::move(impl));
 }
 
