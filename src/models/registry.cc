@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "base/try.h"
-#include "models/classification_head.h"
 
 namespace rerank::models {
 namespace {
@@ -44,30 +43,6 @@ Result<LoadedClassifier> load_classifier(const io::Checkpoint& checkpoint, const
   RERANK_ASSIGN(auto model, architecture->load(checkpoint, ops, threads));
   RERANK_TRY(checkpoint.all_read(is_saved_buffer));
   return LoadedClassifier{std::string(architecture->hf_name), std::move(model)};
-}
-
-Status check_length(const RaggedBatch& batch, const Sizes& sizes) {
-  const std::size_t longest = batch.longest();
-  if (longest <= static_cast<std::size_t>(sizes.max_positions)) return {};
-  return Error{Error::Code::kBadInput,
-               fmt::format("a pair of {} tokens, but the model has positions for {}", longest, sizes.max_positions), "",
-               fmt::format("use --max-length {} or less", sizes.max_positions)};
-}
-
-Sizes sizes_of(const Encoder& encoder, const ClassificationHead& head, int max_positions) {
-  const EncoderConfig& c = encoder.config();
-  Sizes s;
-  s.layers = static_cast<int>(c.layers);
-  s.hidden = static_cast<int>(c.hidden);
-  s.heads = static_cast<int>(c.heads);
-  s.ffn = static_cast<int>(c.ffn);
-  s.vocabulary = static_cast<int>(c.vocabulary);
-  s.max_positions = max_positions;
-  const std::size_t layer = 4 * c.hidden * (c.hidden + 1) + 2 * c.hidden * c.ffn + c.ffn + c.hidden + 4 * c.hidden;
-  s.parameters = c.layers * layer + (c.vocabulary + c.positions + c.token_types + 2) * c.hidden +
-                 c.hidden * (c.hidden + 1) + c.hidden + 1;
-  s.packed_bytes = encoder.packed_bytes() + head.packed_bytes();
-  return s;
 }
 
 }  // namespace rerank::models

@@ -10,9 +10,6 @@
 
 namespace rerank::models {
 
-class ClassificationHead;
-class Encoder;
-
 struct LoadedClassifier {
   std::string architecture;
   std::unique_ptr<SequenceClassifier> model;
@@ -22,10 +19,7 @@ struct LoadedClassifier {
 // must outlive it: embedding tables stay mapped. kUnsupported, with the list of names, for any other architecture.
 Result<LoadedClassifier> load_classifier(const io::Checkpoint& checkpoint, const kernels::Ops& ops, int threads);
 
-// What the architectures' files share.
-Status check_length(const RaggedBatch& batch, const Sizes& sizes);
-Sizes sizes_of(const Encoder& encoder, const ClassificationHead& head, int max_positions);
-
+// The architectures' own files.
 Result<std::unique_ptr<SequenceClassifier>> load_bert(const io::Checkpoint& checkpoint, const kernels::Ops& ops,
                                                       int threads);
 Result<std::unique_ptr<SequenceClassifier>> load_xlm_roberta(const io::Checkpoint& checkpoint, const kernels::Ops& ops,
