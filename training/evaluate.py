@@ -1,6 +1,6 @@
 """Reranks the first 100 of each query's BM25 run and prints nDCG@10 beside BM25's own and the base model's cosine.
 
-The model runs through transformers, as anybody would load it. Passages are "title text", pairs are cut to 512 tokens.
+The model is a BertForSequenceClassification with one label. Passages are "title text", pairs are cut to 512 tokens.
 --limit takes the first N queries of each collection, and all three columns then speak of these N.
 
 Example:
@@ -69,8 +69,11 @@ def cross_scores(model, tokenizer, collection, max_length, batch_tokens):
             chunk = order[start:start + max(1, batch_tokens // width)]
             start += len(chunk)
             ids, types, mask = (torch.from_numpy(x) for x in data.collate([tokens[k] for k in chunk], max_length))
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                out[chunk] = model(input_ids=ids, token_type_ids=types, attention_mask=mask).logits[:, 0].float().numpy()
+            with torch.inference_mode():
+                pooled = model.bert(input_ids=ids, token_type_ids=types, attention_mask=mask).pooler_output
+                # bf16 scores would tie, so the head is computed in float32.
+                head = model.classifier
+                out[chunk] = torch.nn.functional.linear(pooled.float(), head.weight.float(), head.bias.float())[:, 0]
         return out
     return score
 
@@ -89,7 +92,7 @@ def cosine_scores(model, tokenizer, collection, max_tokens, batch_tokens):
 def main(argv=None):
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="folder of a sequence classification model with one label")
+    parser.add_argument("--model", help="folder of the reranker")
     parser.add_argument("--base", help="folder of the base model, for the cosine column")
     parser.add_argument("--data", default=os.path.join(here, "../../shared/data"), help="folder of the collections")
     parser.add_argument("--collections", nargs="+", default=["scifact", "cranfield", "xquad/en"])
@@ -97,7 +100,8 @@ def main(argv=None):
     parser.add_argument("--limit", type=int, help="take the first N queries only")
     parser.add_argument("--max-length", type=int, default=512, help="tokens a pair (512)")
     parser.add_argument("--base-max-length", type=int, default=256, help="tokens a text for the cosine (256)")
-    parser.add_argument("--batch-tokens", type=int, default=8192)
+    parser.add_argument("--float32", action="store_true", help="compute in float32, slowly, instead of bf16")
+    parser.add_argument("--batch-tokens", type=int, default=2048, help="tokens a batch (2048 stay in the cache)")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args(argv)
     from transformers import AutoModel, AutoModelForSequenceClassification
@@ -106,8 +110,8 @@ def main(argv=None):
     tokenizer = data.load_tokenizer(args.model or args.base)
     model = base = None
     if args.model:
-        # F16 weights are read as float32: the arithmetic is bf16 by autocast and else float32.
-        model = AutoModelForSequenceClassification.from_pretrained(args.model, dtype=torch.float32).eval()
+        dtype = torch.float32 if args.float32 else torch.bfloat16
+        model = AutoModelForSequenceClassification.from_pretrained(args.model, dtype=dtype).eval()
     if args.base:
         base = AutoModel.from_pretrained(args.base, dtype=torch.float32).eval()
     rows = []

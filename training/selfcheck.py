@@ -77,7 +77,7 @@ def main(argv=None):
         at = lambda *names: os.path.join(root, *names)
         make_base(at("base"))
         make_texts(at("texts"), np.random.default_rng(2))
-        settings.update(sources={"toy": 50}, validation={"toy": 10}, steps=60, warmup_steps=5, checkpoint_steps=20,
+        settings.update(sources={"toy": 50}, validation={"toy": 10}, steps=160, warmup_steps=5, checkpoint_steps=20,
                         validation_steps=1000, validation_near=5, learning_rate=3e-3, head_learning_rate=3e-3, frozen=[])
 
         def run(out, steps):
@@ -92,10 +92,10 @@ def main(argv=None):
             json.dump(settings, file)
         teacher.main(["--base", at("base"), "--data", at("texts"), "--settings", at("settings.json"),
                       "--out", at("teacher")])
-        whole = run("whole", 60)
+        whole = run("whole", 160)
         losses = [x["loss"] for x in data.read_lines(at("whole", "log.jsonl")) if "loss" in x]
-        assert len(losses) == 60, len(losses)
-        assert np.mean(losses[-10:]) < np.mean(losses[:5]) - 0.05, losses
+        assert len(losses) == 160, len(losses)
+        assert np.mean(losses[-20:]) < np.mean(losses[:5]) - 0.05, losses
         # A run that is killed right after its checkpoint of step 40 and started again.
         original = train.Trainer.save
 
@@ -106,11 +106,11 @@ def main(argv=None):
 
         train.Trainer.save = save_and_stop
         try:
-            run("parts", 60)
+            run("parts", 160)
             raise SystemExit("error: the run was not interrupted")
         except KeyboardInterrupt:
             train.Trainer.save = original
-        parts = run("parts", 60)
+        parts = run("parts", 160)
         for weights in ("last", "average"):
             for name, tensor in whole[weights].items():
                 assert torch.equal(tensor, parts[weights][name]), f"resuming changed {weights} {name}"

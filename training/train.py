@@ -7,11 +7,13 @@ and the step alone. Changing "steps" between two starts is allowed; the learning
 Example:
   python teacher.py --base base/model --out teacher
   python train.py --base base/model --teacher teacher --out run
+  python train.py --base base/model --teacher teacher --settings settings-2.json --start run/last.pt --out run-2
 """
 import argparse
 import json
 import os
 import time
+import zlib
 
 import numpy as np
 import torch
@@ -53,7 +55,11 @@ class Lists:
                 self.vectors.append((file["q"].astype(np.float32), file["p"].astype(np.float32)))
             self.sources.append(source)
             order = rng.permutation(len(source.queries))
-            held = order[:settings["validation"].get(name, 0)]
+            held = []
+            if name in settings["validation"]:
+                # Runs that start from one another differ in seed and sources but must hold out the same queries.
+                stream = np.random.default_rng((settings["validation_seed"], zlib.crc32(name.encode())))
+                held = stream.permutation(len(source.queries))[:settings["validation"][name]]
             # The same query may stand in several pairs, and none of them may be trained on when it is held out.
             texts = {source.queries[i].tobytes() for i in held}
             rest = [i for i in order if source.queries[i].tobytes() not in texts]
@@ -208,6 +214,15 @@ class Trainer:
                     "optimizer": self.optimizer.state_dict()}, path + ".tmp")
         os.replace(path + ".tmp", path)
 
+    def start_from(self, path):
+        """Takes the averaged weights of another run as the first ones of this run."""
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.no_grad():
+            for name in self.master:
+                self.master[name].copy_(state["average"][name])
+                self.average[name].copy_(state["average"][name])
+        self.use(self.master)
+
     def load(self, path):
         state = torch.load(path, map_location="cpu", weights_only=True)
         changed = [key for key in self.settings if key != "steps" and self.settings[key] != state["settings"].get(key)]
@@ -222,11 +237,13 @@ class Trainer:
         self.use(self.master)
 
 
-def train(trainer, lists, settings, out):
+def train(trainer, lists, settings, out, start):
     os.makedirs(out, exist_ok=True)
     checkpoint = os.path.join(out, "last.pt")
     if os.path.exists(checkpoint):
         trainer.load(checkpoint)
+    elif start:
+        trainer.start_from(start)
     with open(os.path.join(out, "log.jsonl"), "a", encoding="utf-8") as log:
         def report(**values):
             log.write(json.dumps({"step": trainer.step, **values}) + "\n")
@@ -269,6 +286,7 @@ def main(argv=None):
     parser.add_argument("--data", default=os.path.join(here, "../../shared/data/train"), help="folder of the sources")
     parser.add_argument("--teacher", required=True, help="folder that teacher.py wrote")
     parser.add_argument("--settings", default=os.path.join(here, "settings.json"))
+    parser.add_argument("--start", help="checkpoint of an earlier run whose averaged weights this run starts from")
     parser.add_argument("--out", required=True, help="folder for log.jsonl and last.pt")
     args = parser.parse_args(argv)
     with open(args.settings, encoding="utf-8") as file:
@@ -279,7 +297,7 @@ def main(argv=None):
     lists = Lists(settings, args.data, args.teacher, data.load_tokenizer(args.base))
     print(f"{len(lists.plan)} queries to train on, {len(lists.held_out)} held out, "
           f"{settings['steps'] * settings['queries_per_step'] / len(lists.plan):.2f} passes", flush=True)
-    train(trainer, lists, settings, args.out)
+    train(trainer, lists, settings, args.out, args.start)
 
 
 if __name__ == "__main__":
