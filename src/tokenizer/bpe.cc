@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint32_t kEnd = 0xFFFFFFFF;  // no neighbour
 // Up to here looking at all symbols for the best merge beats a heap.
-constexpr std::size_t kFewSymbols = 48;
+constexpr std::size_t kFewSymbols = 40;
 
 // An optional string that is absent, null or empty.
 Result<std::string> read_affix(const io::Json& json, std::string_view key) {
@@ -400,31 +400,49 @@ void Bpe::split_with_affixes(std::string_view word, BpeScratch& scratch) const {
   list.flush();
 }
 
+// Ranks lie side by side, so that looking for the lowest is a short sweep.
 void Bpe::merge_few(BpeScratch& scratch, const BlockedIds& blocked) const {
   auto& symbols = scratch.symbols;
   std::size_t count = symbols.size();
+  std::uint32_t ranks[kFewSymbols], lengths[kFewSymbols];
+  std::int32_t ids[kFewSymbols], merged[kFewSymbols];
+  for (std::size_t i = 0; i < count; ++i) {
+    ids[i] = symbols[i].id;
+    lengths[i] = symbols[i].length;
+    ranks[i] = Merge::kNone;
+    merged[i] = -1;
+  }
   const auto look_up = [&](std::size_t i) {
-    const Merge merge = i + 1 < count ? merge_of(symbols[i].id, symbols[i + 1].id, blocked) : Merge{};
-    symbols[i].rank = merge.rank;
-    symbols[i].merged = merge.id;
+    const Merge merge = merge_of(ids[i], ids[i + 1], blocked);
+    ranks[i] = merge.rank;
+    merged[i] = merge.id;
   };
-  for (std::size_t i = 0; i < count; ++i) look_up(i);
+  for (std::size_t i = 0; i + 1 < count; ++i) look_up(i);
   while (count > 1) {
+    const std::size_t pairs = count - 1;
+    std::uint32_t lowest = ranks[0];
+    for (std::size_t i = 1; i < pairs; ++i) lowest = std::min(lowest, ranks[i]);
+    if (lowest == Merge::kNone) break;
     std::size_t best = 0;
-    for (std::size_t i = 1; i + 1 < count; ++i)
-      if (symbols[i].rank < symbols[best].rank) best = i;
-    if (symbols[best].rank == Merge::kNone) break;
-    symbols[best].id = symbols[best].merged;
-    symbols[best].length += symbols[best + 1].length;
-    std::copy(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 2,
-              symbols.begin() + static_cast<std::ptrdiff_t>(count),
-              symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
+    while (ranks[best] != lowest) ++best;
+    ids[best] = merged[best];
+    lengths[best] += lengths[best + 1];
     --count;
-    look_up(best);
+    for (std::size_t i = best + 1; i < count; ++i) {
+      ids[i] = ids[i + 1];
+      lengths[i] = lengths[i + 1];
+      ranks[i] = ranks[i + 1];
+      merged[i] = merged[i + 1];
+    }
+    if (best + 1 < count) look_up(best);
     if (best > 0) look_up(best - 1);
   }
   symbols.resize(count);
-  for (std::size_t i = 0; i < count; ++i) symbols[i].next = i + 1 < count ? static_cast<std::uint32_t>(i + 1) : kEnd;
+  for (std::size_t i = 0; i < count; ++i) {
+    symbols[i].id = ids[i];
+    symbols[i].length = lengths[i];
+    symbols[i].next = i + 1 < count ? static_cast<std::uint32_t>(i + 1) : kEnd;
+  }
 }
 
 void Bpe::merge_many(BpeScratch& scratch, const BlockedIds& blocked) const {

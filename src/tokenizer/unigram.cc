@@ -33,9 +33,14 @@ double as_library_reads(double exact) {
   int exponent = 0;
   std::from_chars(exponent_mark + (exponent_mark[1] == '+' ? 2 : 1), end, exponent);
   exponent -= decimals;
-  const std::string power_text = fmt::format("1e{}", std::abs(exponent));
   double power = 1;
-  if (std::from_chars(power_text.data(), power_text.data() + power_text.size(), power).ec != std::errc()) return exact;
+  if (std::abs(exponent) <= 22) {
+    for (int i = 0; i < std::abs(exponent); ++i) power *= 10;  // exact
+  } else {
+    const std::string power_text = fmt::format("1e{}", std::abs(exponent));
+    if (std::from_chars(power_text.data(), power_text.data() + power_text.size(), power).ec != std::errc())
+      return exact;
+  }
   const double value = exponent >= 0 ? static_cast<double>(digits) * power : static_cast<double>(digits) / power;
   return exact < 0 ? -value : value;
 }
