@@ -67,7 +67,9 @@ class ModelTokenizer {
  public:
   static Result<ModelTokenizer> load(const std::filesystem::path& folder);
   static Result<ModelTokenizer> load_embedded();
-  Result<TokenIds> encode(std::string_view text, std::optional<std::string_view> text_pair, bool special_tokens) const;
+  // `special_tokens`: with those of the model's template. `special_tokens_in_text`: as in ScoreOptions.
+  Result<TokenIds> encode(std::string_view text, std::optional<std::string_view> text_pair, bool special_tokens,
+                          bool special_tokens_in_text = true) const;
 
   ModelTokenizer(ModelTokenizer&&) noexcept;
   ModelTokenizer& operator=(ModelTokenizer&&) noexcept;

@@ -31,6 +31,9 @@ struct ScoreOptions {
   int max_length = 0;  // tokens of a whole pair, special tokens included; 0: 512, or the model's positions if fewer
   int query_max_length = 0;  // tokens of the query; 0: three quarters of max_length
   Truncation truncation = Truncation::kFlagEmbedding;
+  // Text that spells a control token ("</s>") becomes it, as in the reference; false keeps it plain text:
+  // docs/security.md.
+  bool special_tokens_in_text = true;
   bool normalize = false;  // the sigmoid of the logit, in double precision
 
   // An instruction goes before its text through the format: the first {} is the instruction, the second the text, and

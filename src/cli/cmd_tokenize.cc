@@ -23,14 +23,15 @@ struct Options {
 
 constexpr const char* kForm = "{\"id\": STRING or NUMBER, \"text\": TEXT[, \"text_pair\": TEXT]}";
 
-Result<std::string> tokenize(const ModelTokenizer& tokenizer, const io::Json& record, bool special_tokens) {
+Result<std::string> tokenize(const ModelTokenizer& tokenizer, const io::Json& record, const Options& options) {
   RERANK_ASSIGN(const std::string id, read_id(record));
   RERANK_ASSIGN(const std::string_view first, record.string_at("text"));
   std::optional<std::string_view> second;
   if (const auto text_pair = record.find("text_pair")) {
     RERANK_ASSIGN(second, text_pair->string());
   }
-  Result<TokenIds> tokens = tokenizer.encode(first, second, special_tokens);
+  Result<TokenIds> tokens =
+      tokenizer.encode(first, second, !options.no_special, options.model.score.special_tokens_in_text);
   if (!tokens.ok()) {
     tokens.error().where = record.where();
     return std::move(tokens.error());
@@ -45,7 +46,7 @@ Status tokenize_all(const Options& options, const ModelTokenizer& tokenizer, io:
     const Result<std::optional<io::JsonlObject>> record = input.next();
     if (!record.ok()) return expecting(kForm, record.error());
     if (!record.value()) return {};
-    Result<std::string> line = tokenize(tokenizer, record.value()->json, !options.no_special);
+    Result<std::string> line = tokenize(tokenizer, record.value()->json, options);
     if (!line.ok()) return expecting(kForm, std::move(line.error()));
     RERANK_TRY(output.write(line.value()));
   }
@@ -77,7 +78,7 @@ void add_tokenize(CLI::App& app, Program& program) {
   command->add_flag("--no-special", options->no_special, "Without the special tokens of the model's template");
   add_model_options(*command, options->model);
   command->footer(
-      "Only --model matters of the model options: nothing is cut, and no weights are read.\n"
+      "Only --model and --no-special-in-text matter of the model options: nothing is cut, and no weights are read.\n"
       "Output: one JSON line a text, {\"id\",\"ids\",\"type_ids\"}.\n\n"
       "Examples:\n"
       "  echo '{\"id\":1,\"text\":\"a panda\"}' | rerank tokenize --input -\n"

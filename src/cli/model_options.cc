@@ -52,6 +52,11 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                          "longer text first, as in the model card (card) [flagembedding]",
                          {{"flagembedding", Truncation::kFlagEmbedding}, {"card", Truncation::kCard}},
                          options.score.truncation);
+  command
+      .add_flag_callback(
+          "--no-special-in-text", [&options] { options.score.special_tokens_in_text = false; },
+          "Keep text that spells a control token, such as </s>, as plain text")
+      ->group(kGroup);
   command.add_flag("--normalize", options.score.normalize, "Scores from 0 to 1: the sigmoid of the logit")
       ->group(kGroup);
   text("--query-instruction", options.score.query_instruction, "TEXT", "Goes before every query");

@@ -186,6 +186,26 @@ TEST(Engine, AScoreThatIsNotFiniteIsAnErrorThatNamesThePair) {
   EXPECT_NE(scores.error().what.find("nan"), std::string::npos);
 }
 
+// "[SEP]" in a passage: the control token by default, as in the reference; letters and brackets if asked.
+TEST(Engine, ControlTokensInTextArePlainTextIfAskedFor) {
+  const auto tokenizer = ModelTokenizer::load_embedded();
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message();
+  const auto ids = [&](bool special_in_text) {
+    return tokenizer.value().encode("a [SEP] b", std::nullopt, false, special_in_text).value().ids;
+  };
+  constexpr std::int32_t kSeparator = 102;
+  EXPECT_EQ(ids(true).size(), 3u);
+  EXPECT_EQ(ids(true)[1], kSeparator);
+  EXPECT_EQ(std::count(ids(false).begin(), ids(false).end(), kSeparator), 0);
+
+  const auto engine = Engine::load_embedded();
+  ASSERT_TRUE(engine.ok()) << engine.error().message();
+  const Pair pairs[] = {{"a", "b [SEP] c"}};
+  ScoreOptions plain;
+  plain.special_tokens_in_text = false;
+  EXPECT_LT(engine.value().score(pairs).value()[0].tokens, engine.value().score(pairs, plain).value()[0].tokens);
+}
+
 struct BadOptions {
   const char* why;
   std::function<void(ScoreOptions&)> set;

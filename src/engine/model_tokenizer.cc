@@ -20,9 +20,10 @@ Result<ModelTokenizer> ModelTokenizer::load_embedded() {
 }
 
 Result<TokenIds> ModelTokenizer::encode(std::string_view text, std::optional<std::string_view> text_pair,
-                                        bool special_tokens) const {
+                                        bool special_tokens, bool special_tokens_in_text) const {
   tokenizer::EncodeOptions options;
   options.add_special_tokens = special_tokens;
+  options.special_tokens_in_text = special_tokens_in_text;
   RERANK_ASSIGN(auto encoding, text_pair ? impl_->tokenizer.encode_pair(text, *text_pair, options)
                                          : impl_->tokenizer.encode(text, options));
   return TokenIds{std::move(encoding.ids), std::move(encoding.type_ids)};

@@ -67,17 +67,17 @@ Result<PairEncoder> PairEncoder::make(const tokenizer::Tokenizer& tokenizer, con
   const int query_max_length = options.query_max_length > 0 ? options.query_max_length : max_length * 3 / 4;
   const PairLimits limits{static_cast<std::size_t>(max_length), static_cast<std::size_t>(query_max_length),
                           static_cast<std::size_t>(special)};
-  return PairEncoder(tokenizer, limits, options.truncation, std::move(query), std::move(passage));
+  return PairEncoder(tokenizer, limits, options, std::move(query), std::move(passage));
 }
 
 Result<std::vector<std::int32_t>> PairEncoder::encode_query(std::string_view query) const {
-  auto ids = tokenizer_->encode_ids(query_format_.apply(query));
+  auto ids = tokenizer_->encode_ids(query_format_.apply(query), encode_options_);
   if (!ids.ok()) ids.error().where = "query";
   return ids;
 }
 
 Result<EncodedPair> PairEncoder::encode(const std::vector<std::int32_t>& query_ids, std::string_view passage) const {
-  auto passage_ids = tokenizer_->encode_ids(passage_format_.apply(passage));
+  auto passage_ids = tokenizer_->encode_ids(passage_format_.apply(passage), encode_options_);
   if (!passage_ids.ok()) {
     passage_ids.error().where = "passage";
     return std::move(passage_ids.error());

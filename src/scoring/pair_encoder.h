@@ -45,18 +45,21 @@ class PairEncoder {
   Result<EncodedPair> encode(const std::vector<std::int32_t>& query_ids, std::string_view passage) const;
 
  private:
-  PairEncoder(const tokenizer::Tokenizer& tokenizer, PairLimits limits, Truncation truncation, InstructionFormat query,
-              InstructionFormat passage)
+  PairEncoder(const tokenizer::Tokenizer& tokenizer, PairLimits limits, const ScoreOptions& options,
+              InstructionFormat query, InstructionFormat passage)
       : tokenizer_(&tokenizer),
         limits_(limits),
-        truncation_(truncation),
+        truncation_(options.truncation),
         query_format_(std::move(query)),
-        passage_format_(std::move(passage)) {}
+        passage_format_(std::move(passage)) {
+    encode_options_.special_tokens_in_text = options.special_tokens_in_text;
+  }
 
   const tokenizer::Tokenizer* tokenizer_;
   PairLimits limits_;
   Truncation truncation_;
   InstructionFormat query_format_, passage_format_;
+  tokenizer::EncodeOptions encode_options_;
 };
 
 }  // namespace rerank::scoring
