@@ -194,9 +194,11 @@ TEST(Engine, ControlTokensInTextArePlainTextIfAskedFor) {
     return tokenizer.value().encode("a [SEP] b", std::nullopt, false, special_in_text).value().ids;
   };
   constexpr std::int32_t kSeparator = 102;
-  EXPECT_EQ(ids(true).size(), 3u);
-  EXPECT_EQ(ids(true)[1], kSeparator);
-  EXPECT_EQ(std::count(ids(false).begin(), ids(false).end(), kSeparator), 0);
+  const auto control = ids(true), plain_text = ids(false);
+  ASSERT_EQ(control.size(), 3u);
+  EXPECT_EQ(control[1], kSeparator);
+  EXPECT_GT(plain_text.size(), 3u);
+  EXPECT_EQ(std::count(plain_text.begin(), plain_text.end(), kSeparator), 0);
 
   const auto engine = Engine::load_embedded();
   ASSERT_TRUE(engine.ok()) << engine.error().message();
