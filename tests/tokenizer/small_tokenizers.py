@@ -68,6 +68,25 @@ def unigram(normalizer, pre_tokenizer, decoder):
     return tokenizer
 
 
+def affixes(prefix, suffix):
+    """BPE whose pieces inside a word begin with `prefix`, and whose pieces at its end finish with `suffix`."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", continuing_subword_prefix=prefix, end_of_word_suffix=suffix))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(SENTENCES, trainers.BpeTrainer(
+        vocab_size=700, special_tokens=SPECIAL, continuing_subword_prefix=prefix, end_of_word_suffix=suffix,
+        show_progress=False))
+    return tokenizer
+
+
+def unigram_bytes():
+    """Unigram that spells in bytes what its pieces lack."""
+    whole = json.loads(unigram(normalizers.NFC(), pre_tokenizers.Metaspace(), decoders.Sequence(
+        [decoders.Metaspace(), decoders.ByteFallback(), decoders.Fuse()])).to_str())
+    whole["model"]["byte_fallback"] = True
+    whole["model"]["vocab"] += [["<0x%02X>" % b, 0.0] for b in range(256)]
+    return Tokenizer.from_str(json.dumps(whole))
+
+
 def word_piece(normalizer, pre_tokenizer):
     tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))
     tokenizer.normalizer = normalizer
@@ -100,6 +119,9 @@ def all_small():
         "unigram-words": unigram(
             normalizers.NFC(), pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]),
             decoders.Metaspace()),
+        "unigram-bytes": unigram_bytes(),
+        "affixes-both": affixes("##", "</w>"),
+        "affixes-end": affixes("", "</w>"),
         "wordpiece-bert": word_piece(normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()),
         "wordpiece-cased": word_piece(
             normalizers.BertNormalizer(lowercase=False, handle_chinese_chars=False), pre_tokenizers.Whitespace()),
