@@ -44,7 +44,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                     "Precision of weights and matrix products [auto: bf16 where the CPU has it, else f32]",
                     {{"auto", Dtype::kAuto}, {"f32", Dtype::kF32}, {"bf16", Dtype::kBf16}}, options.engine.dtype);
   number("--threads", options.engine.threads, 0, 1024, "Worker threads [0: one for each CPU]");
-  number("--max-length", options.score.max_length, 1, kLongest, "Tokens of a pair, special tokens included [512]");
+  number("--max-length", options.score.max_length, 1, kLongest,
+         "Tokens of a pair, special tokens included [512, or what the model has]");
   number("--query-max-length", options.score.query_max_length, 0, kLongest,
          "Tokens of the query [0: 3/4 of --max-length]");
   add_choice<Truncation>(command, "--truncation", "flagembedding|card",
