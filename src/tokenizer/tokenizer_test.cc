@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <thread>
 
 #include "tokenizer/test_tokenizers.h"
@@ -290,7 +289,8 @@ TEST(Padding, FollowsStrategyAndDirection) {
   }
 }
 
-// Every text that could make a quadratic step show itself, on every kind of model, well below a minute.
+// Every text that could make a quadratic step show itself, on every kind of model: one such step would run for days,
+// and the test runner's time limit ends it.
 TEST(Encoding, TakesTimeLinearInTheText) {
   std::string marks = "a", mixed;
   for (int i = 0; i < 1'000'000; ++i) marks += i % 2 == 0 ? "\u0301" : "\u0327";
@@ -314,11 +314,8 @@ TEST(Encoding, TakesTimeLinearInTheText) {
   for (const TokenizerJson& kind : kinds) {
     const Tokenizer tokenizer = must_parse(kind.text());
     for (const auto& [why, text] : texts) {
-      const auto start = std::chrono::steady_clock::now();
       const auto ids = tokenizer.encode_ids(text);
       ASSERT_TRUE(ids.ok()) << why << ": " << ids.error().message();
-      const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-      EXPECT_LT(spent.count(), 30) << why;
     }
   }
 }
