@@ -10,12 +10,9 @@ namespace rerank {
 
 // Axis names: declared, never defined.
 struct Tokens;
-struct Pairs;
 struct Hidden;
 struct Ffn;
 struct Labels;
-struct Vocabulary;
-struct Positions;
 
 // A row-major matrix: element (r, c) is data[r * stride + c].
 template <class T, class Rows, class Cols>

@@ -26,8 +26,7 @@ Result<Engine> load(const TinyCheckpoint& checkpoint, const EngineOptions& optio
 
 std::vector<std::string> levels_on_this_cpu() {
   std::vector<std::string> names;
-  for (const kernels::Level& level : kernels::all_levels())
-    if (level.table != nullptr && (level.needs & ~kernels::detect_cpu_features()) == 0) names.emplace_back(level.name);
+  for (const kernels::Level* level : kernels::levels_on_this_cpu()) names.emplace_back(level->name);
   if (testing::kSanitized) names.resize(1);  // the others are the same code around other products
   return names;
 }

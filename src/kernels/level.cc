@@ -93,6 +93,13 @@ std::span<const Level> all_levels() {
   return levels;
 }
 
+std::vector<const Level*> levels_on_this_cpu() {
+  std::vector<const Level*> levels;
+  for (const Level& level : all_levels())
+    if (level.table != nullptr && (level.needs & ~detect_cpu_features()) == 0) levels.push_back(&level);
+  return levels;
+}
+
 Result<const Level*> choose_level(std::string_view cap) {
   std::span<const Level> candidates = all_levels();
   if (!cap.empty()) {

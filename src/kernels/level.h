@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "rerank/error.h"
 
@@ -35,6 +36,9 @@ constexpr const Level* best_level(std::span<const Level> best_first, CpuFeatures
     if (level.table != nullptr && (level.needs & ~cpu) == 0) return &level;
   return nullptr;
 }
+
+// Those of them that this build has code for and this machine can run, best first.
+std::vector<const Level*> levels_on_this_cpu();
 
 // The best level of this machine, but none above `cap` (a level's name; empty: no cap).
 // kBadInput for an unknown name, with the list of names.

@@ -11,7 +11,6 @@ namespace rerank::kernels {
 namespace {
 
 using testing::buffer;
-using testing::levels_on_this_cpu;
 using testing::random_values;
 
 struct Shape {

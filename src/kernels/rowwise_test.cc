@@ -9,7 +9,6 @@ namespace rerank::kernels {
 namespace {
 
 using testing::buffer;
-using testing::levels_on_this_cpu;
 using testing::random_values;
 
 TEST(LayerNorm, EveryLevelAgreesWithTheReference) {

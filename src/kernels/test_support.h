@@ -13,13 +13,6 @@
 
 namespace rerank::kernels::testing {
 
-inline std::vector<const Level*> levels_on_this_cpu() {
-  std::vector<const Level*> levels;
-  for (const Level& level : all_levels())
-    if (level.table != nullptr && (level.needs & ~detect_cpu_features()) == 0) levels.push_back(&level);
-  return levels;
-}
-
 // Normal values; with `as_bf16` each is a bf16 value, so that both elements hold the same numbers exactly.
 inline std::vector<float> random_values(std::size_t count, unsigned seed, bool as_bf16, float scale = 1) {
   std::mt19937 engine(seed);

@@ -43,13 +43,6 @@ float score(const SequenceClassifier& model, const Golden::Ids& ids, kernels::Wo
   return logit;
 }
 
-std::vector<const kernels::Level*> levels_on_this_cpu() {
-  std::vector<const kernels::Level*> levels;
-  for (const kernels::Level& level : kernels::all_levels())
-    if (level.table != nullptr && (level.needs & ~kernels::detect_cpu_features()) == 0) levels.push_back(&level);
-  return levels;
-}
-
 class GoldenEncoder : public ::testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenEncoder,
                          ::testing::Values("bge-reranker-base", "bge-reranker-v2-m3", "ms-marco-minilm"));
@@ -57,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenEncoder,
 TEST_P(GoldenEncoder, ScoresOfEverySettingAtEveryLevel) {
   RERANK_NEED_SHARED("golden");
   const Golden golden(GetParam());
-  for (const kernels::Level* level : levels_on_this_cpu()) {
+  for (const kernels::Level* level : kernels::levels_on_this_cpu()) {
     const Loaded loaded = load(GetParam(), *level, kernels::Element::kF32);
     kernels::Workspace workspace;
     std::size_t compared = 0;
@@ -76,7 +69,7 @@ TEST_P(GoldenEncoder, ScoresOfEverySettingAtEveryLevel) {
 TEST_P(GoldenEncoder, StationsAtEveryLevel) {
   RERANK_NEED_SHARED("golden");
   const Golden golden(GetParam());
-  for (const kernels::Level* level : levels_on_this_cpu()) {
+  for (const kernels::Level* level : kernels::levels_on_this_cpu()) {
     const Loaded loaded = load(GetParam(), *level, kernels::Element::kF32);
     const auto hidden = static_cast<std::size_t>(loaded.model->sizes().hidden);
     kernels::Workspace workspace;
@@ -103,7 +96,7 @@ TEST_P(GoldenEncoder, StationsAtEveryLevel) {
 TEST_P(GoldenEncoder, Bf16MovesNoFurtherThanTheReferenceInBf16) {
   RERANK_NEED_SHARED("golden");
   const Golden golden(GetParam());
-  for (const kernels::Level* level : levels_on_this_cpu()) {
+  for (const kernels::Level* level : kernels::levels_on_this_cpu()) {
     const Loaded loaded = load(GetParam(), *level, kernels::Element::kBf16);
     kernels::Workspace workspace;
     double largest = 0, total = 0;
@@ -130,7 +123,7 @@ TEST_P(GoldenEncoder, Bf16MovesNoFurtherThanTheReferenceInBf16) {
 TEST_P(GoldenEncoder, TheShortLastLayerGivesTheSameBits) {
   RERANK_NEED_SHARED("golden");
   const Golden golden(GetParam());
-  for (const kernels::Level* level : levels_on_this_cpu())
+  for (const kernels::Level* level : kernels::levels_on_this_cpu())
     for (const kernels::Element element : {kernels::Element::kF32, kernels::Element::kBf16}) {
       const Loaded loaded = load(GetParam(), *level, element);
       kernels::Workspace workspace;
@@ -146,7 +139,7 @@ TEST_P(GoldenEncoder, TheShortLastLayerGivesTheSameBits) {
 TEST_P(GoldenEncoder, ABatchGivesTheSameBitsAsOneAtATime) {
   RERANK_NEED_SHARED("golden");
   const Golden golden(GetParam());
-  for (const kernels::Level* level : levels_on_this_cpu())
+  for (const kernels::Level* level : kernels::levels_on_this_cpu())
     for (const kernels::Element element : {kernels::Element::kF32, kernels::Element::kBf16}) {
       const Loaded loaded = load(GetParam(), *level, element);
       kernels::Workspace workspace;
