@@ -30,9 +30,15 @@ struct Pair {
 };
 
 struct Score {
-  double value = 0;              // the logit (a float32 widened), or its sigmoid if `normalize` was asked for
-  std::uint32_t tokens = 0;      // tokens the model saw, special tokens included
-  std::uint32_t cut_tokens = 0;  // tokens of query and passage that truncation left out
+  // A logit (a float32 widened) or an expected value, or either mapped to [0, 1] if `normalize` was asked for. Of
+  // several cutoff layers the highest one's.
+  double value = 0;
+  std::uint32_t tokens = 0;               // tokens of the pair, special tokens and prompt included
+  std::uint32_t cut_tokens = 0;           // tokens of query and passage that truncation left out
+  std::vector<double> layer_values = {};  // of several cutoff layers, in the order asked for; else empty
+};                                        // of several cutoff layers, in the order asked for; else empty
+std::uint32_t tokens = 0;                 // tokens the model saw, special tokens included
+std::uint32_t cut_tokens = 0;             // tokens of query and passage that truncation left out
 };
 
 struct RankedPassage {
@@ -44,17 +50,27 @@ struct RankedPassage {
 struct ModelInfo {
   std::string name;           // folder name, or "embedded"
   std::string architecture;   // as in config.json: "XLMRobertaForSequenceClassification"
-  std::string method;         // "cross-encoder"
-  std::string method_reason;  // why that method: "num_labels is 1 in config.json"
+  std::string method;         // "cross-encoder", "yes-logit", "layerwise", "lightweight", "expectation"
+  std::string method_reason;  // why that method: "config.json names XLMRobertaForSequenceClassification"
   std::string dtype;          // "f32" or "bf16"
   std::string cpu_level;      // "amx", "avx512-bf16", ...
   int threads = 0;
-  int layers = 0, hidden = 0, heads = 0, ffn = 0;
-  int vocabulary = 0;     // rows of the embedding table
-  int max_positions = 0;  // tokens that the longest pair may have
+  int layers = 0, hidden = 0, heads = 0, kv_heads = 0, ffn = 0;
+  int loaded_layers = 0;           // those up to EngineOptions::last_layer
+  std::vector<int> cutoff_layers;  // that can be asked for; empty where the method has none
+  int vocabulary = 0;              // rows of the embedding table
+  int max_positions = 0;           // tokens that the longest pair may have
   std::size_t parameters = 0;
   std::size_t checkpoint_bytes = 0;  // tensors as stored
   std::size_t packed_bytes = 0;      // weights as held in memory for the kernels
+};
+
+// What an engine has done since it was loaded.
+struct Work {
+  std::uint64_t tokens_given = 0;     // tokens of all pairs scored
+  std::uint64_t tokens_computed = 0;  // tokens that went through the first layer: fewer where prefixes were shared
+  double flops = 0;                   // of matrix products and attention
+  double flops_given = 0;             // what they would be for every token in every layer of the checkpoint
 };
 
 // Ids of one text or pair as the model's tokenizer.json gives them; no truncation.
@@ -105,6 +121,9 @@ class Engine {
                                           std::size_t top_n = 0, const ScoreOptions& options = {}) const;
 
   const ModelInfo& info() const;
+  // What in `options` was not taken as written, for people: a cutoff layer without a head, say. One sentence each.
+  std::vector<std::string> remarks(const ScoreOptions& options) const;
+  Work work() const;
 
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;

@@ -1,7 +1,9 @@
 // What a caller can choose. Names and defaults follow FlagEmbedding's rerankers.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace rerank {
 
@@ -13,35 +15,75 @@ enum class Dtype {
 
 // Which of the two rules in the wild cuts a pair that is too long.
 enum class Truncation {
-  kFlagEmbedding,  // the query to query_max_length, then only the passage until the pair fits max_length
-  kCard,           // the model card's plain pair call: the longer of the two loses tokens first
+  // The query to query_max_length, then only the passage until the pair fits max_length. LLM rerankers cut at
+  // max_length plus separator plus prompt, and add both once more after the cut.
+  kFlagEmbedding,
+  // As the model cards do it. Cross-encoders: the longer of the two texts loses tokens first. LLM rerankers: only the
+  // passage, until it and the query fit max_length (default 1024); separator and prompt come on top.
+  kCard,
+};
+
+// Which output head of a lightweight model reads a cutoff layer (docs/decisions/0006).
+enum class Heads {
+  kByPosition,  // the k-th of the requested layers is read by the k-th head, as FlagEmbedding does it
+  kByLayer,     // each layer is read by the head that was trained on it
+};
+
+// What becomes of the probabilities p(1) .. p(7) that an `expectation` model gives.
+enum class Readout {
+  kExpectedValue,  // sum of i p(i), from 1 to 7, as in the model card
+  kHighMinusLow,   // mean of p(4) .. p(7) minus mean of p(1) .. p(4), behind the published evaluation
 };
 
 // Fixed when a model is loaded.
 struct EngineOptions {
   Dtype dtype = Dtype::kAuto;
-  int threads = 0;          // worker threads; 0: one for each CPU that this process may use
-  std::string method = {};  // "cross-encoder"; empty: found from config.json
+  int threads = 0;             // worker threads; 0: one for each CPU that this process may use
+  std::string method = {};     // a name from the table in docs/models.md; empty: found from config.json
+  int last_layer = 0;          // layerwise and lightweight: layers above it are not loaded; 0: all
+  std::string adapter = {};    // folder of a PEFT LoRA adapter, merged into the weights when they are loaded
+  std::string answer = "Yes";  // yes-logit: the answer whose first token's logit is the score
   // Caps the CPU level: scalar, avx2, avx512, avx512-bf16, amx; empty: RERANK_CPU_LEVEL, else the best.
   std::string cpu_level = {};
 };
 
 // May differ from call to call.
 struct ScoreOptions {
-  int max_length = 0;  // tokens of a whole pair, special tokens included; 0: 512, or the model's positions if fewer
+  // Tokens of a whole pair, special tokens included; what it means for LLM rerankers, `truncation` says. 0: 512 (card:
+  // 1024), or the model's positions if fewer; expectation: the model's positions.
+  int max_length = 0;
   int query_max_length = 0;  // tokens of the query; 0: three quarters of max_length
   Truncation truncation = Truncation::kFlagEmbedding;
   // Text that spells a control token ("</s>") becomes it, as in the reference; false keeps it plain text:
   // docs/security.md.
   bool special_tokens_in_text = true;
-  bool normalize = false;  // the sigmoid of the logit, in double precision
+  // Scores from 0 to 1, in double precision: the sigmoid of a logit; (score - 1) / 6 of an expected value.
+  bool normalize = false;
 
   // An instruction goes before its text through the format: the first {} is the instruction, the second the text, and
-  // the two characters \n become a newline. An empty instruction leaves the text as it is.
-  std::string query_instruction = {};
+  // the two characters \n become a newline. An empty instruction leaves the text as it is; none at all is the method's
+  // own: "A: " and "B: " for yes-logit, layerwise and lightweight.
+  std::optional<std::string> query_instruction = {};
   std::string query_instruction_format = "{}{}";
-  std::string passage_instruction = {};
+  std::optional<std::string> passage_instruction = {};
   std::string passage_instruction_format = "{}{}";
+  // LLM rerankers: what follows the passage; for the expectation the system message. None: the method's own.
+  std::optional<std::string> prompt = {};
+
+  // Layerwise and lightweight: the layers whose scores are read; empty: the last one. Layers that have no head are left
+  // out, repeated ones count once (Engine::remarks says so).
+  std::vector<int> cutoff_layers = {};
+  // Lightweight: before each of these layers, passage tokens are merged compress_ratio (1, 2, 4 or 8) to one.
+  int compress_ratio = 1;
+  std::vector<int> compress_layers = {8};
+  Heads heads = Heads::kByPosition;
+  bool attention_softcap = false;  // Gemma 2's own cap on attention logits; FlagEmbedding's default leaves it out
+
+  int top_logprobs = 0;  // expectation: p(i) of tokens that are not among the K likeliest counts 0; 0: all count
+  Readout readout = Readout::kExpectedValue;
+
+  // Tokens that pairs have in common at their beginning are computed once. Changes speed, never a score.
+  bool share_prefixes = true;
 };
 
 }  // namespace rerank
