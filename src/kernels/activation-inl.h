@@ -1,9 +1,11 @@
 // Elementwise functions on Vec. No include guard: one copy for each target, inside its namespace and region.
 // Coefficients: tools/fit_activations.py.
 
-// e^x for x <= 88; below -87 it is e^-87 (about 1.6e-38). Relative error about 1e-7.
-inline Vec exponential(Vec x) {
-  x = max(x, broadcast(-87.0f));
+// e^x = 2^n (1 + r p) for -87 <= x <= 88, with |r| <= ln(2) / 2.
+struct ExpParts {
+  Vec n, r, p;
+};
+inline ExpParts exp_parts(Vec x) {
   const Vec n = round(mul(x, broadcast(1.44269504f)));
   // ln(2) in two parts, so that x - n ln(2) is exact to the last bits.
   const Vec r = fnma(n, broadcast(-2.12194440e-4f), fnma(n, broadcast(0.693359375f), x));
@@ -13,8 +15,20 @@ inline Vec exponential(Vec x) {
   p = fma(p, r, broadcast(0.16666419804096222f));
   p = fma(p, r, broadcast(0.49999991059303284f));
   p = fma(p, r, broadcast(1.0f));
-  p = fma(p, r, broadcast(1.0f));
-  return times_pow2(p, n);
+  return {n, r, p};
+}
+
+// e^x for x <= 88; below -87 it is e^-87 (about 1.6e-38). Relative error about 1e-7.
+inline Vec exponential(Vec x) {
+  const ExpParts e = exp_parts(max(x, broadcast(-87.0f)));
+  return times_pow2(fma(e.p, e.r, broadcast(1.0f)), e.n);
+}
+
+// 1 - e^x for x <= 0, without the loss of a difference near 0. Relative error about 2e-7.
+inline Vec one_minus_exponential(Vec x) {
+  const ExpParts e = exp_parts(max(x, broadcast(-87.0f)));
+  const Vec power = times_pow2(broadcast(1.0f), e.n);
+  return fnma(power, mul(e.p, e.r), sub(broadcast(1.0f), power));
 }
 
 // x * Phi(x), the exact GELU (config "gelu"). The tail Phi(-|x|) = exp(-x^2 / 2) P(1 / (1 + 0.3 |x|)) keeps its
@@ -54,9 +68,22 @@ inline Vec gelu_for_bf16(Vec x) {
 }
 
 inline Vec tanh(Vec x) {
-  const Vec e = exponential(mul(absolute(x), broadcast(-2.0f)));  // in (0, 1]
-  const Vec y = div(sub(broadcast(1.0f), e), add(broadcast(1.0f), e));
+  const Vec d = one_minus_exponential(mul(absolute(x), broadcast(-2.0f)));  // 1 - e^-2|x|, in [0, 1)
+  const Vec y = div(d, sub(broadcast(2.0f), d));
   return if_negative(x, sub(broadcast(0.0f), y), y);
+}
+
+// x * sigmoid(z). From e^-|z|, which cannot overflow, so that both tails keep their relative accuracy.
+inline Vec times_sigmoid(Vec x, Vec z) {
+  const Vec e = exponential(sub(broadcast(0.0f), absolute(z)));  // in (0, 1]
+  const Vec r = reciprocal(add(broadcast(1.0f), e));
+  return mul(x, if_negative(z, mul(e, r), r));
+}
+
+// x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is x * sigmoid of twice that argument.
+inline Vec gelu_tanh(Vec x) {
+  const Vec cubic = fma(mul(x, x), broadcast(0.0713548162726009f), broadcast(1.5957691216057308f));
+  return times_sigmoid(x, mul(x, cubic));
 }
 
 template <Element kElement, Activation kActivation>
@@ -65,5 +92,7 @@ inline Vec activate(Vec x) {
   if constexpr (kActivation == Activation::kGelu && kElement == Element::kF32) return gelu(x);
   if constexpr (kActivation == Activation::kRelu) return max(x, broadcast(0.0f));
   if constexpr (kActivation == Activation::kTanh) return tanh(x);
+  if constexpr (kActivation == Activation::kSiluGate) return times_sigmoid(x, x);
+  if constexpr (kActivation == Activation::kGeluTanhGate) return gelu_tanh(x);
   return x;
 }

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "kernels/target_region.h"
@@ -34,7 +35,13 @@ constexpr std::size_t kBlockRows = 8, kBlockVecs = 2;
 //
 #include "kernels/rowwise-inl.h"
 //
+#include "kernels/softmax-inl.h"
+//
 #include "kernels/attention-inl.h"
+//
+#include "kernels/pages-inl.h"
+//
+#include "kernels/causal_attention-inl.h"
 
 }  // namespace
 }  // namespace amx
@@ -43,7 +50,16 @@ RERANK_TARGET_END
 
 namespace rerank::kernels {
 const KernelTable* amx_table() {
-  static constexpr KernelTable table{true, amx::linear, amx::attention, amx::layer_norm, amx::to_tiles};
+  static constexpr KernelTable table{true,
+                                     amx::linear,
+                                     amx::attention,
+                                     amx::layer_norm,
+                                     amx::rotate_queries,
+                                     amx::store_keys_values,
+                                     amx::causal_attention,
+                                     amx::rms_norm,
+                                     amx::exp_sums,
+                                     amx::to_tiles};
   return &table;
 }
 }  // namespace rerank::kernels

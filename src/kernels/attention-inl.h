@@ -38,29 +38,6 @@ inline void pack_values(const void* values, std::size_t stride, std::size_t n, s
   }
 }
 
-// One row of scores to weights exp(scale * (s - max)), as lines of the left side [32, keys]; returns 1 / their sum.
-template <Element kElement>
-inline float softmax_row(const float* scores, std::size_t n, std::size_t keys, float scale, std::size_t row,
-                         void* tiles) {
-  Vec top = broadcast(-std::numeric_limits<float>::infinity());
-  for (std::size_t key = 0; key < n; key += kLanes) top = max(top, first_lanes(load(scores + key), n - key, top));
-  const Vec largest_score = broadcast(largest(top));
-  const Vec factor = broadcast(scale);
-  Vec total = broadcast(0.0f);
-  const std::size_t tiles_per_row = keys * size_of(kElement) / kLineBytes;
-  for (std::size_t panel = 0; panel < keys / kPanel; ++panel) {
-    Vec v[kVecsPerPanel];
-    for (std::size_t i = 0; i < kVecsPerPanel; ++i) {
-      const std::size_t key = panel * kPanel + i * kLanes;
-      v[i] = exponential(mul(sub(load(scores + key), largest_score), factor));
-      if (key + kLanes > n) v[i] = first_lanes(v[i], n > key ? n - key : 0, broadcast(0.0f));
-      total = add(total, v[i]);
-    }
-    store_panel_row<kElement>(tiles, tiles_per_row, row, panel, v);
-  }
-  return 1.0f / sum(total);
-}
-
 template <Element kElement>
 inline void attention_of(const AttentionArgs& args) {
   constexpr std::size_t kSize = size_of(kElement);
@@ -96,16 +73,16 @@ inline void attention_of(const AttentionArgs& args) {
         const Left left{at(args.q, args.q_stride, first_query + query), q_bytes, kLineBytes, q_bytes * kTileRows};
         for (std::size_t panel = 0; panel < keys / kPanel; ++panel)
           BlockProduct<kElement>::run(left, row_tiles, args.head_dim / kPerLine,
-                                      key_panels + panel * kPanel * args.head_dim * kSize, scores + panel * kPanel,
-                                      keys, false, no_work);
+                                      WholePanel(key_panels + panel * kPanel * args.head_dim * kSize),
+                                      scores + panel * kPanel, keys, false, no_work);
         float inverse_sum[kRowBlock];
         for (std::size_t r = 0; r < rows; ++r)
-          inverse_sum[r] = softmax_row<kElement>(scores + r * keys, n, keys, args.scale, r, weights);
+          inverse_sum[r] = softmax_row<kElement>(scores + r * keys, 0, n, keys, args.scale, r, weights);
         const std::size_t weight_lines = keys / kPerLine;
         for (std::size_t d = 0; d < args.head_dim; d += kPanel) {
           alignas(kLineBytes) float c[kRowBlock * kPanel];
           BlockProduct<kElement>::run(left_of_tiles(weights, weight_lines, 0), row_tiles, weight_lines,
-                                      value_panels + d * keys * kSize, c, kPanel, false, no_work);
+                                      WholePanel(value_panels + d * keys * kSize), c, kPanel, false, no_work);
           for (std::size_t r = 0; r < rows; ++r) {
             Vec v[kVecsPerPanel];
             for (std::size_t i = 0; i < kVecsPerPanel; ++i)

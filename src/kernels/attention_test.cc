@@ -9,6 +9,7 @@ namespace rerank::kernels {
 namespace {
 
 using testing::buffer;
+using testing::elements_of;
 using testing::random_values;
 
 struct Problem {
@@ -58,10 +59,6 @@ AlignedBuffer run(const KernelTable& table, const Problem& p, Element element, s
   table.attention({qs.data(), ks.data(), vs.data(), p.width(), p.width(), p.cu_seqlens.data(), p.cu_seqlens.size() - 1,
                    p.heads, p.dim, query_rows, 0.125f, element, out.data(), scratch.data()});
   return out;
-}
-
-std::vector<Element> elements_of(const KernelTable& table) {
-  return table.native_bf16 ? std::vector{Element::kF32, Element::kBf16} : std::vector{Element::kF32};
 }
 
 TEST(Attention, EveryLevelAgreesWithTheReference) {

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "kernels/target_region.h"
@@ -32,7 +33,13 @@ constexpr std::size_t kBlockRows = 4, kBlockVecs = 2;
 //
 #include "kernels/rowwise-inl.h"
 //
+#include "kernels/softmax-inl.h"
+//
 #include "kernels/attention-inl.h"
+//
+#include "kernels/pages-inl.h"
+//
+#include "kernels/causal_attention-inl.h"
 
 }  // namespace
 }  // namespace avx2
@@ -41,7 +48,16 @@ RERANK_TARGET_END
 
 namespace rerank::kernels {
 const KernelTable* avx2_table() {
-  static constexpr KernelTable table{false, avx2::linear, avx2::attention, avx2::layer_norm, avx2::to_tiles};
+  static constexpr KernelTable table{false,
+                                     avx2::linear,
+                                     avx2::attention,
+                                     avx2::layer_norm,
+                                     avx2::rotate_queries,
+                                     avx2::store_keys_values,
+                                     avx2::causal_attention,
+                                     avx2::rms_norm,
+                                     avx2::exp_sums,
+                                     avx2::to_tiles};
   return &table;
 }
 }  // namespace rerank::kernels

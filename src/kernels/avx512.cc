@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "kernels/target_region.h"
@@ -32,7 +33,13 @@ constexpr std::size_t kBlockRows = 8, kBlockVecs = 2;
 //
 #include "kernels/rowwise-inl.h"
 //
+#include "kernels/softmax-inl.h"
+//
 #include "kernels/attention-inl.h"
+//
+#include "kernels/pages-inl.h"
+//
+#include "kernels/causal_attention-inl.h"
 
 }  // namespace
 }  // namespace avx512
@@ -41,7 +48,16 @@ RERANK_TARGET_END
 
 namespace rerank::kernels {
 const KernelTable* avx512_table() {
-  static constexpr KernelTable table{false, avx512::linear, avx512::attention, avx512::layer_norm, avx512::to_tiles};
+  static constexpr KernelTable table{false,
+                                     avx512::linear,
+                                     avx512::attention,
+                                     avx512::layer_norm,
+                                     avx512::rotate_queries,
+                                     avx512::store_keys_values,
+                                     avx512::causal_attention,
+                                     avx512::rms_norm,
+                                     avx512::exp_sums,
+                                     avx512::to_tiles};
   return &table;
 }
 }  // namespace rerank::kernels

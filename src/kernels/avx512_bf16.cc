@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "kernels/target_region.h"
@@ -36,7 +37,13 @@ constexpr std::size_t kBlockRows = 8, kBlockVecs = 2;
 //
 #include "kernels/rowwise-inl.h"
 //
+#include "kernels/softmax-inl.h"
+//
 #include "kernels/attention-inl.h"
+//
+#include "kernels/pages-inl.h"
+//
+#include "kernels/causal_attention-inl.h"
 
 }  // namespace
 }  // namespace avx512_bf16
@@ -45,7 +52,15 @@ RERANK_TARGET_END
 
 namespace rerank::kernels {
 const KernelTable* avx512_bf16_table() {
-  static constexpr KernelTable table{true, avx512_bf16::linear, avx512_bf16::attention, avx512_bf16::layer_norm,
+  static constexpr KernelTable table{true,
+                                     avx512_bf16::linear,
+                                     avx512_bf16::attention,
+                                     avx512_bf16::layer_norm,
+                                     avx512_bf16::rotate_queries,
+                                     avx512_bf16::store_keys_values,
+                                     avx512_bf16::causal_attention,
+                                     avx512_bf16::rms_norm,
+                                     avx512_bf16::exp_sums,
                                      avx512_bf16::to_tiles};
   return &table;
 }

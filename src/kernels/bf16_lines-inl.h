@@ -1,6 +1,12 @@
 // bf16 values in memory, for targets with AVX512-BF16. No include guard: one copy for each target.
 
 template <>
+inline void store_lanes<Element::kBf16>(void* to, Vec v) {
+  const __m256bh values = _mm512_cvtneps_pbh(v);
+  _mm256_storeu_si256(static_cast<__m256i*>(to), reinterpret_cast<const __m256i&>(values));
+}
+
+template <>
 inline void store_line<Element::kBf16>(void* line, const Vec* v) {
   const __m512bh values = _mm512_cvtne2ps_pbh(v[1], v[0]);
   _mm512_storeu_si512(line, reinterpret_cast<const __m512i&>(values));

@@ -19,14 +19,13 @@ inline void end_products() {
 
 template <>
 struct BlockProduct<Element::kBf16> {
-  template <class Work>
-  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const void* panel, float* c,
+  template <class Panel, class Work>
+  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work& work) {
     // GCC's tile loads do not tell the compiler that they read memory: stores before this point must be done.
     __asm__ volatile("" ::: "memory");
     const std::size_t c_bytes = c_stride * sizeof(float);
     float* c_lower = c + kTileRows * c_stride;
-    const auto* weights = static_cast<const std::byte*>(panel);
     const std::byte* x = left.data;
     if (accumulate) {
       _tile_loadd(0, c, c_bytes);
@@ -37,7 +36,8 @@ struct BlockProduct<Element::kBf16> {
     }
     constexpr std::size_t kPairBytes = 2 * kLineBytes;  // one pair of inputs for 32 outputs
     if (row_tiles == 1) {
-      for (std::size_t line = 0; line < lines; ++line, x += left.line_stride, weights += kPanelLineBytes) {
+      for (std::size_t line = 0; line < lines; ++line, x += left.line_stride) {
+        const std::byte* weights = panel.line(line);
         _tile_loadd(4, x, left.row_stride);
         _tile_loadd(6, weights, kPairBytes);
         _tile_dpbf16ps(0, 4, 6);
@@ -53,7 +53,8 @@ struct BlockProduct<Element::kBf16> {
         _tile_zero(2);
         _tile_zero(3);
       }
-      for (std::size_t line = 0; line < lines; ++line, x += left.line_stride, weights += kPanelLineBytes) {
+      for (std::size_t line = 0; line < lines; ++line, x += left.line_stride) {
+        const std::byte* weights = panel.line(line);
         _tile_loadd(4, x, left.row_stride);
         _tile_loadd(6, weights, kPairBytes);
         _tile_dpbf16ps(0, 4, 6);

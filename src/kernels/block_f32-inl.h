@@ -4,18 +4,19 @@
 //
 // Each sum is one chain over k in rising order, whatever block its row is in.
 
-template <std::size_t kRows, std::size_t kVecs>
-inline void mul_rows_f32(const std::byte* rows, const Left& left, std::size_t lines, const float* panel, float* c,
-                         std::size_t c_stride, bool accumulate) {
+template <std::size_t kRows, std::size_t kVecs, class Panel>
+inline void mul_rows_f32(const std::byte* rows, const Left& left, std::size_t lines, const Panel& panel,
+                         std::size_t first_output, float* c, std::size_t c_stride, bool accumulate) {
   Vec sums[kRows][kVecs];
   for (std::size_t r = 0; r < kRows; ++r)
     for (std::size_t v = 0; v < kVecs; ++v)
       sums[r][v] = accumulate ? load(c + r * c_stride + v * kLanes) : broadcast(0.0f);
   for (std::size_t line = 0; line < lines; ++line) {
     const std::byte* x = rows + line * left.line_stride;
-    for (std::size_t k = 0; k < kLineBytes / sizeof(float); ++k, panel += kPanel) {
+    const float* weights = reinterpret_cast<const float*>(panel.line(line)) + first_output;
+    for (std::size_t k = 0; k < kLineBytes / sizeof(float); ++k, weights += kPanel) {
       Vec w[kVecs];
-      for (std::size_t v = 0; v < kVecs; ++v) w[v] = load(panel + v * kLanes);
+      for (std::size_t v = 0; v < kVecs; ++v) w[v] = load(weights + v * kLanes);
       for (std::size_t r = 0; r < kRows; ++r) {
         const Vec value = broadcast(reinterpret_cast<const float*>(x + r * left.row_stride)[k]);
         for (std::size_t v = 0; v < kVecs; ++v) sums[r][v] = fma(value, w[v], sums[r][v]);
@@ -28,14 +29,14 @@ inline void mul_rows_f32(const std::byte* rows, const Left& left, std::size_t li
 
 template <>
 struct BlockProduct<Element::kF32> {
-  template <class Work>
-  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const void* panel, float* c,
+  template <class Panel, class Work>
+  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {
     for (std::size_t row = 0; row < row_tiles * kTileRows; row += kBlockRows) {
       const std::byte* rows = left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
       for (std::size_t v = 0; v < kPanel / kLanes; v += kBlockVecs)
-        mul_rows_f32<kBlockRows, kBlockVecs>(rows, left, lines, static_cast<const float*>(panel) + v * kLanes,
-                                             c + row * c_stride + v * kLanes, c_stride, accumulate);
+        mul_rows_f32<kBlockRows, kBlockVecs>(rows, left, lines, panel, v * kLanes, c + row * c_stride + v * kLanes,
+                                             c_stride, accumulate);
     }
   }
 };

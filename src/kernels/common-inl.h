@@ -23,22 +23,37 @@ inline std::byte* line_of_tiles(void* tiles, std::size_t tiles_per_row, std::siz
          row % kTileRows * kLineBytes;
 }
 
-constexpr std::size_t kPanelLineBytes =
-    2048;  // one 64-byte line of `in` for the 32 outputs of a panel, f32 or bf16 alike
+// One 64-byte line of `in` for the 32 outputs of a panel, f32 or bf16 alike.
+constexpr std::size_t kPanelLineBytes = 2048;
 constexpr std::size_t kVecsPerPanel = kPanel / kLanes;
+
+// The right side of a product, as something that knows where its line i lies. Here the lines follow each other;
+// causal_attention-inl.h has the other kind.
+struct WholePanel {
+  const std::byte* data;
+  explicit WholePanel(const void* panel) : data(static_cast<const std::byte*>(panel)) {}
+  const std::byte* line(std::size_t i) const { return data + i * kPanelLineBytes; }
+};
 
 // Work that may be done between the lines of a product: nothing. linear-inl.h has the other kind.
 struct NoWork {
   void some() {}
 };
 
-// The target brings a BlockProduct for f32, and, where it has bf16 products, all three for bf16.
+// The target brings a BlockProduct for f32, and, where it has bf16 products, all four for bf16.
 
 // run(left, row_tiles, lines, panel, c, c_stride, accumulate, work):
 // c[16 row_tiles, 32] = left[rows, k] panel[k, 32], or added to c; k is `lines` 64-byte lines. A product that leaves
 // the vector units idle calls work.some() after each line.
 template <Element>
 struct BlockProduct;
+// kLanes neighbouring values, rounded to nearest even.
+template <Element>
+inline void store_lanes(void* to, Vec v);
+template <>
+inline void store_lanes<Element::kF32>(void* to, Vec v) {
+  store(static_cast<float*>(to), v);
+}
 // 32 values, rounded to nearest even, to one 64-byte line.
 template <Element>
 inline void store_line(void* line, const Vec* v);

@@ -39,12 +39,18 @@ constexpr std::size_t size_of(Element element) {
   return element == Element::kF32 ? 4 : 2;
 }
 
-enum class Activation : std::uint8_t { kNone, kGelu, kRelu, kTanh };
+// The gated ones take two projections at once: in each panel of 32 outputs the first 16 are gates, the last 16 the
+// values they gate, and the result activation(gate) * value has half the columns: `out` is a multiple of 2 kPanel, so
+// that they are padded as tiles want them. They go with Store::kTiles only.
+enum class Activation : std::uint8_t { kNone, kGelu, kRelu, kTanh, kSiluGate, kGeluTanhGate };
+constexpr bool is_gate(Activation activation) {
+  return activation == Activation::kSiluGate || activation == Activation::kGeluTanhGate;
+}
 
 enum class Store : std::uint8_t {
   kTiles,    // y = f(x W^T + b), as tiles of the input's element: the left side of the next product
   kRows,     // y = f(x W^T + b), row-major, f32 or bf16
-  kAddRows,  // y += x W^T + b, row-major f32: the residual stream
+  kAddRows,  // y += add_scale * (x W^T + b), row-major f32: the residual stream
 };
 
 // y[r, o] = store(activation(sum_i x[r, i] * w[o, i] + bias[o])), sums in f32.
@@ -58,6 +64,7 @@ struct LinearArgs {
   Activation activation;
   Store store;
   float* scratch;  // linear_scratch_floats()
+  float add_scale = 1;
 };
 
 // Multi-head attention over sequences that lie end to end: softmax(scale * q k^T) v per sequence and head, both
@@ -78,6 +85,79 @@ struct AttentionArgs {
   std::byte* scratch;  // attention_scratch_bytes(longest sequence, head_dim, element)
 };
 
+// Keys and values of a causal sequence lie in pages of kPageTokens tokens, in the layout that the products read, so
+// that sequences with the same beginning can share pages. One page of one layer holds, for each key/value head in turn,
+//   keys    [head_dim] lines of 32 keys, as the panel of a weight [32 keys, head_dim] would lie
+//   values  [head_dim / 32] panels of a weight [32 dims, 32 keys]
+// and is kv_page_bytes() long. Token p of a sequence is column p % 32 of the page p / 32 of its table. Values of tokens
+// that were never stored must be finite: a page is cleared before its first use.
+inline constexpr std::size_t kPageTokens = kPanel;
+constexpr std::size_t kv_page_bytes(std::size_t kv_heads, std::size_t head_dim, Element element) {
+  return kv_heads * 2 * head_dim * kPageTokens * size_of(element);
+}
+
+// Some sequences of which a pass computes the last rows. Row j of the m rows of a sequence is its token at the position
+// lengths[sequence] - m + j.
+struct CausalRows {
+  std::byte* const* pages;          // page tables of all sequences, of one layer
+  const std::uint32_t* first_page;  // [sequences]: where a sequence's table begins in `pages`
+  const std::uint32_t* cu_rows;     // [sequences + 1]: sequence i owns rows cu_rows[i] .. cu_rows[i + 1]
+  const std::uint32_t* lengths;     // [sequences]: its tokens, those of these rows included
+  std::size_t sequences;
+};
+
+// Rotary position embedding (Su et al. 2021), in the halves form: with a = x[i], b = x[i + head_dim / 2],
+//   x'[i] = a cos - b sin,  x'[i + head_dim / 2] = b cos + a sin.
+// Queries [rows, heads * head_dim] go to one plane a key/value head: plane k holds, for each row, its `heads /
+// kv_heads` queries side by side, [rows, heads / kv_heads * head_dim]; planes are plane_stride elements apart.
+struct RotateQueriesArgs {
+  const float* x;       // rows with x_stride
+  const float* rotary;  // [positions, head_dim]: a position's head_dim / 2 cosines, then its sines
+  CausalRows rows;
+  std::size_t x_stride, plane_stride;
+  std::size_t heads, kv_heads, head_dim;  // head_dim padded to 32, padding dims zero
+  Element element;                        // of the planes
+  void* planes;
+};
+
+// Keys (rotated) and values to their pages.
+struct StoreKeysValuesArgs {
+  const float* x;  // rows [rows, 2 * kv_heads * head_dim] with x_stride: keys, then values
+  const float* rotary;
+  CausalRows rows;
+  std::size_t x_stride;
+  std::size_t kv_heads, head_dim;
+  Element element;  // of the pages
+};
+
+// Causal attention: the token at position p sees the tokens 0 .. p, or with a window only the last `window` of them,
+// itself included. Weights are softmax(s) with s = scale * q k^T, or softcap * tanh(scale * q k^T / softcap).
+struct CausalAttentionArgs {
+  const void*
+      planes;  // queries as RotateQueriesArgs leaves them; readable up to kRowBlock * head_dim past a plane's end
+  CausalRows rows;
+  std::size_t plane_stride;
+  std::size_t heads, kv_heads, head_dim;
+  std::size_t window;    // tokens; 0: no window
+  float scale, softcap;  // softcap 0: none
+  Element element;       // of planes, pages and out
+  void* out;             // tiles [rows, heads * head_dim]
+  std::byte* scratch;    // causal_attention_scratch_bytes(longest length, element)
+};
+
+// RMSNorm(x) = x / sqrt(mean(x^2) + eps) * weight (Zhang and Sennrich 2019), as tiles or added to another matrix.
+struct RmsNormArgs {
+  const float* x;       // rows [rows, cols] with `stride`
+  const float* weight;  // [cols padded to 32], zeros beyond cols
+  std::size_t rows, cols, stride;
+  float eps;
+  void* tiles;  // [rows, cols] of `tiles_element`; nullptr: add_to instead
+  Element tiles_element;
+  float* add_to;  // rows with add_stride: add_to += add_scale * RMSNorm(x)
+  std::size_t add_stride;
+  float add_scale = 1;
+};
+
 // x = LayerNorm(x) = (x - mean) / sqrt(variance + eps) * weight + bias, and the same as tiles of `tiles_element`.
 struct LayerNormArgs {
   float* x;             // rows [rows, cols] with `stride`; in and out
@@ -94,6 +174,14 @@ struct KernelTable {
   void (*linear)(const LinearArgs&);
   void (*attention)(const AttentionArgs&);
   void (*layer_norm)(const LayerNormArgs&);
+  void (*rotate_queries)(const RotateQueriesArgs&);
+  void (*store_keys_values)(const StoreKeysValuesArgs&);
+  void (*causal_attention)(const CausalAttentionArgs&);
+  void (*rms_norm)(const RmsNormArgs&);
+  // One step of a softmax over columns that come in pieces: largest[r] becomes the largest value of row r so far, and
+  // sums[r] the sum of exp(x - largest[r]) so far. Begin with -infinity and 0. Rows are readable up to a multiple of
+  // kPanel columns.
+  void (*exp_sums)(const float* x, std::size_t rows, std::size_t cols, std::size_t stride, float* largest, float* sums);
   // [rows, cols] row-major f32 -> tiles; cols padded with zeros.
   void (*to_tiles)(const float* x, std::size_t rows, std::size_t cols, std::size_t stride, Element element,
                    void* tiles);
@@ -119,6 +207,11 @@ constexpr std::size_t attention_scratch_bytes(std::size_t longest, std::size_t h
   const std::size_t keys = round_up(longest, kPanel);
   return 2 * keys * head_dim * size_of(element) + kRowBlock * keys * (sizeof(float) + size_of(element)) +
          4 * kTileBytes;
+}
+
+// Scores of kRowBlock queries, and their weights as tiles.
+constexpr std::size_t causal_attention_scratch_bytes(std::size_t longest, Element element) {
+  return kRowBlock * round_up(longest, kPageTokens) * (sizeof(float) + size_of(element)) + 2 * kTileBytes;
 }
 
 // One table a level; nullptr where this build has no code for it.

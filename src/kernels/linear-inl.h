@@ -19,6 +19,15 @@ inline void store_panel_row(void* tiles, std::size_t tiles_per_row, std::size_t 
   }
 }
 
+// The same for 16 columns: one line of f32 or half a line of bf16.
+template <Element kElement>
+inline void store_half_panel_row(void* tiles, std::size_t tiles_per_row, std::size_t row, std::size_t half_panel,
+                                 const Vec* v) {
+  const std::size_t at = half_panel * kPanel / 2 * size_of(kElement);
+  std::byte* to = line_of_tiles(tiles, tiles_per_row, row, at / kLineBytes) + at % kLineBytes;
+  for (std::size_t i = 0; i < kVecsPerPanel / 2; ++i) store_lanes<kElement>(to + i * kLanes * size_of(kElement), v[i]);
+}
+
 // bf16 weights under f32 inputs: pairs [k / 2][32][2] to [k][32].
 inline void widen_panel_slice(const void* pairs, std::size_t k, float* out) {
   const auto* from = static_cast<const std::uint32_t*>(pairs);
@@ -60,6 +69,10 @@ class Epilogue {
         return finish_rows<Activation::kRelu>(end);
       case Activation::kTanh:
         return finish_rows<Activation::kTanh>(end);
+      case Activation::kSiluGate:
+        return finish_rows<Activation::kSiluGate>(end);
+      case Activation::kGeluTanhGate:
+        return finish_rows<Activation::kGeluTanhGate>(end);
     }
   }
 
@@ -69,9 +82,16 @@ class Epilogue {
     for (std::size_t i = 0; i < kVecsPerPanel; ++i) bias[i] = load(args_->bias + panel_ * kPanel + i * kLanes);
     for (; next_ < end; ++next_) {
       Vec v[kVecsPerPanel];
-      for (std::size_t i = 0; i < kVecsPerPanel; ++i)
-        v[i] = activate<kElement, kActivation>(add(load(c_ + next_ * kPanel + i * kLanes), bias[i]));
-      put(v, first_row_ + next_);
+      for (std::size_t i = 0; i < kVecsPerPanel; ++i) v[i] = add(load(c_ + next_ * kPanel + i * kLanes), bias[i]);
+      if constexpr (is_gate(kActivation)) {
+        constexpr std::size_t kHalf = kVecsPerPanel / 2;
+        for (std::size_t i = 0; i < kHalf; ++i) v[i] = mul(activate<kElement, kActivation>(v[i]), v[kHalf + i]);
+        store_half_panel_row<kElement>(args_->y, args_->out / 2 * size_of(kElement) / kLineBytes, first_row_ + next_,
+                                       panel_, v);
+      } else {
+        for (std::size_t i = 0; i < kVecsPerPanel; ++i) v[i] = activate<kElement, kActivation>(v[i]);
+        put(v, first_row_ + next_);
+      }
     }
   }
 
@@ -84,7 +104,7 @@ class Epilogue {
     float* y = static_cast<float*>(args_->y) + at;
     for (std::size_t i = 0; i < kVecsPerPanel; ++i) {
       float* to = y + i * kLanes;
-      store(to, args_->store == Store::kAddRows ? add(load(to), v[i]) : v[i]);
+      store(to, args_->store == Store::kAddRows ? fma(v[i], broadcast(args_->add_scale), load(to)) : v[i]);
     }
   }
 
@@ -119,8 +139,8 @@ inline void linear_of(const LinearArgs& args) {
           left.data += line * kTileBytes;
           float* c = sums + row * kPanel;
           if (pass_rows <= kRowBlock) epilogue.rest();  // its sums lie where this block's will
-          BlockProduct<kX>::run(left, block_rows > kTileRows ? 2 : 1, slice_lines, slice, c, kPanel, line > 0,
-                                epilogue);
+          BlockProduct<kX>::run(left, block_rows > kTileRows ? 2 : 1, slice_lines, WholePanel(slice), c, kPanel,
+                                line > 0, epilogue);
           epilogue.rest();
           if (line + slice_lines == lines) epilogue = Epilogue<kX>(args, c, first + row, block_rows, panel);
         }

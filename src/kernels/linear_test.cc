@@ -41,14 +41,14 @@ Case random_case(const Shape& s) {
 
 // f32 rows [rows, out padded].
 AlignedBuffer run_rows(const KernelTable& table, const Case& c, const Shape& s, Numerics n, Activation activation,
-                       Store store = Store::kRows, float initial = 0) {
+                       Store store = Store::kRows, float initial = 0, float add_scale = 1) {
   const AlignedBuffer x = testing::tiles_of(table, c.x, s.rows, s.in, n.x);
   const PackedWeight w = testing::packed(c.w, c.bias, s.out, s.in, n.w);
   AlignedBuffer y = buffer(round_up(s.rows, kRowBlock) * w.out() * sizeof(float));
   for (std::size_t i = 0; i < s.rows * w.out(); ++i) y.as<float>()[i] = initial;
   AlignedBuffer scratch = buffer(linear_scratch_floats() * sizeof(float));
   table.linear({x.data(), w.panels(), w.bias(), y.data(), s.rows, w.in(), w.out(), w.out(), n.x, n.w, Element::kF32,
-                activation, store, scratch.as<float>()});
+                activation, store, scratch.as<float>(), add_scale});
   return y;
 }
 
@@ -101,6 +101,20 @@ TEST(Linear, GeluKeepsItsRelativeAccuracyInTheTails) {
   }
 }
 
+// Near 0 too, where 1 - e^x would have lost everything.
+TEST(Linear, TanhKeepsItsRelativeAccuracy) {
+  std::vector<float> x = {1e-30f, -1e-6f, 1e4f, -1e30f};
+  for (float v = -10.5f; v < 10.5f; v += 0.03125f) x.push_back(v);
+  const Shape s{x.size(), 1, 1};
+  const Case c{x, {1.0f}, {0.0f}};
+  for (const Level* level : levels_on_this_cpu()) {
+    const AlignedBuffer y = run_rows(*level->table, c, s, {Element::kF32, Element::kF32}, Activation::kTanh);
+    for (std::size_t r = 0; r < s.rows; ++r)
+      ASSERT_NEAR(y.as<float>()[r * kPanel], std::tanh(double{x[r]}), 5e-7 * std::fabs(std::tanh(double{x[r]})))
+          << level->name << ' ' << x[r];
+  }
+}
+
 // The shorter polynomial for bf16 results, before they are rounded: far below that rounding.
 TEST(Linear, GeluForBf16IsCloserThanItsRounding) {
   std::vector<float> x;
@@ -126,6 +140,22 @@ TEST(Linear, AddRowsAddsToWhatIsThere) {
     for (std::size_t r = 0; r < s.rows; ++r)
       for (std::size_t o = 0; o < s.out; ++o)
         ASSERT_EQ(added.as<float>()[r * 64 + o], 2.0f + plain.as<float>()[r * 64 + o]) << level->name;
+  }
+}
+
+TEST(Linear, AddRowsScalesWhatItAdds) {
+  const Shape s{18, 40, 33};
+  const Case c = random_case(s);
+  for (const Level* level : levels_on_this_cpu()) {
+    const Numerics n{Element::kF32, Element::kF32};
+    const AlignedBuffer plain = run_rows(*level->table, c, s, n, Activation::kNone);
+    const AlignedBuffer added = run_rows(*level->table, c, s, n, Activation::kNone, Store::kAddRows, 2.0f, 0.3f);
+    for (std::size_t r = 0; r < s.rows; ++r)
+      for (std::size_t o = 0; o < s.out; ++o) {
+        const float value = plain.as<float>()[r * 64 + o];
+        ASSERT_NEAR(added.as<float>()[r * 64 + o], 2 + double{0.3f} * double{value}, 1e-6 * (2 + std::fabs(value)))
+            << level->name;
+      }
   }
 }
 

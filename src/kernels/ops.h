@@ -69,6 +69,23 @@ struct NormWeights {
   }
 };
 
+// RMSNorm's, likewise.
+struct RmsNormWeights {
+  AlignedBuffer buffer;
+  std::size_t cols = 0;
+  float eps = 0;
+
+  static Result<RmsNormWeights> make(std::span<const float> weight, float eps) {
+    RmsNormWeights norm;
+    norm.cols = weight.size();
+    norm.eps = eps;
+    RERANK_ASSIGN(norm.buffer,
+                  AlignedBuffer::allocate(round_up(norm.cols, kPanel) * sizeof(float), "RMSNorm parameters"));
+    for (std::size_t i = 0; i < norm.cols; ++i) norm.buffer.as<float>()[i] = weight[i];
+    return norm;
+  }
+};
+
 class Ops {
  public:
   // `weights` is how the model's matrices are held. Without bf16 products the activations stay f32.
@@ -90,10 +107,27 @@ class Ops {
               float* scratch) const {
     run(x.data, x.rows, x.element, w, y.data, y.stride, Element::kF32, activation, Store::kRows, scratch);
   }
-  // y += x W^T + b, f32 rows.
+  // y = gate(gates) * values as the next product's left side; W holds the gates and the values of y's padded columns,
+  // 16 and 16 by turns (kernel_table.h, Activation).
+  template <class GatesAndValues, class In, class Out>
+  void linear_gated(const Tiles<In>& x, const Weight<GatesAndValues, In>& w, Activation gate, const Tiles<Out>& y,
+                    float* scratch) const {
+    run(x.data, x.rows, x.element, w, y.data, 0, y.element, gate, Store::kTiles, scratch);
+  }
+  // y += scale * (x W^T + b), f32 rows.
   template <class Out, class In>
-  void linear_add(const Tiles<In>& x, const Weight<Out, In>& w, const Acts<Out>& y, float* scratch) const {
-    run(x.data, x.rows, x.element, w, y.data, y.stride, Element::kF32, Activation::kNone, Store::kAddRows, scratch);
+  void linear_add(const Tiles<In>& x, const Weight<Out, In>& w, const Acts<Out>& y, float* scratch,
+                  float scale = 1) const {
+    run(x.data, x.rows, x.element, w, y.data, y.stride, Element::kF32, Activation::kNone, Store::kAddRows, scratch,
+        scale);
+  }
+  // y = x W^T + b for the outputs of `count` panels of W from `first` on: a large W as stretches of its outputs.
+  template <class Out, class In>
+  void linear_panels(const Tiles<In>& x, const Weight<Out, In>& w, std::size_t first, std::size_t count,
+                     const Acts<Out>& y, float* scratch) const {
+    const auto* panels = static_cast<const std::byte*>(w.panels()) + first * kPanel * w.in() * size_of(w.element());
+    table_->linear({x.data, panels, w.bias() + first * kPanel, y.data, x.rows, w.in(), count * kPanel, y.stride,
+                    x.element, w.element(), Element::kF32, Activation::kNone, Store::kRows, scratch});
   }
   // y = x W^T + b as rows of heads.
   template <class Out, class In>
@@ -110,6 +144,29 @@ class Ops {
     table_->layer_norm({x.data, weight, weight + round_up(norm.cols, kPanel), tiles.data, x.rows, norm.cols, x.stride,
                         norm.eps, tiles.element});
   }
+  // tiles = RMSNorm(x).
+  template <class Cols>
+  void rms_norm(const Acts<Cols>& x, const RmsNormWeights& norm, const Tiles<Cols>& tiles) const {
+    table_->rms_norm({x.data, norm.buffer.as<float>(), x.rows, norm.cols, x.stride, norm.eps, tiles.data, tiles.element,
+                      nullptr, 0});
+  }
+  // to += scale * RMSNorm(x).
+  template <class Cols>
+  void rms_norm_add(const Acts<Cols>& x, const RmsNormWeights& norm, const Acts<Cols>& to, float scale = 1) const {
+    table_->rms_norm({x.data, norm.buffer.as<float>(), x.rows, norm.cols, x.stride, norm.eps, nullptr, Element::kF32,
+                      to.data, to.stride, scale});
+  }
+
+  void rotate_queries(const RotateQueriesArgs& args) const { table_->rotate_queries(args); }
+  void store_keys_values(const StoreKeysValuesArgs& args) const { table_->store_keys_values(args); }
+  void causal_attention(const CausalAttentionArgs& args) const { table_->causal_attention(args); }
+
+  // One step of each row's softmax over `cols` columns of x (kernel_table.h); largest and sums are [x.rows].
+  template <class Cols>
+  void exp_sums(const Acts<Cols>& x, std::size_t cols, float* largest, float* sums) const {
+    table_->exp_sums(x.data, x.rows, cols, x.stride, largest, sums);
+  }
+
   template <class Cols>
   void to_tiles(const Acts<Cols>& x, const Tiles<Cols>& tiles) const {
     table_->to_tiles(x.data, x.rows, x.cols, x.stride, tiles.element, tiles.data);
@@ -117,9 +174,9 @@ class Ops {
 
  private:
   void run(const void* x, std::size_t rows, Element x_element, const PackedWeight& w, void* y, std::size_t y_stride,
-           Element y_element, Activation activation, Store store, float* scratch) const {
+           Element y_element, Activation activation, Store store, float* scratch, float add_scale = 1) const {
     table_->linear({x, w.panels(), w.bias(), y, rows, w.in(), w.out(), y_stride, x_element, w.element(), y_element,
-                    activation, store, scratch});
+                    activation, store, scratch, add_scale});
   }
 
   const KernelTable* table_;

@@ -28,6 +28,22 @@ std::vector<double> attention(const std::vector<float>& q, const std::vector<flo
 std::vector<double> layer_norm(const std::vector<float>& x, const std::vector<float>& weight,
                                const std::vector<float>& bias, std::size_t rows, std::size_t cols, double eps);
 
+// A head at one position, rotated: x [dim], angles [dim] of that position as RotateQueriesArgs::rotary holds them.
+std::vector<double> rotate(const std::vector<double>& x, const float* angles);
+
+struct CausalMask {
+  std::size_t window;  // 0: none
+  double scale, softcap;
+};
+// One head of causal attention: q [n, dim] of the last n positions, k and v [keys, dim] -> [n, dim].
+std::vector<double> causal_attention(const std::vector<double>& q, const std::vector<double>& k,
+                                     const std::vector<double>& v, std::size_t dim, const CausalMask& mask);
+
+// x / sqrt(mean(x^2) + eps) * weight over each row of x [rows, cols].
+std::vector<double> rms_norm(const std::vector<float>& x, const std::vector<float>& weight, std::size_t rows,
+                             std::size_t cols, double eps);
+
+// Of a gate, the activation without the value.
 double activate(double x, Activation activation);
 
 }  // namespace rerank::kernels::reference

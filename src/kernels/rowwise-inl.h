@@ -35,6 +35,47 @@ void layer_norm(const LayerNormArgs& args) {
   layer_norm_of<Element::kF32>(args);
 }
 
+// f(r, c, v) for each 32 columns v of RMSNorm(x).
+template <class F>
+inline void for_each_normed(const RmsNormArgs& args, const F& f) {
+  const std::size_t padded = round_up(args.cols, kPanel);
+  for (std::size_t r = 0; r < args.rows; ++r) {
+    const float* x = args.x + r * args.stride;
+    Vec squares = broadcast(0.0f);
+    for (std::size_t c = 0; c < padded; c += kLanes) squares = fma(load(x + c), load(x + c), squares);
+    const Vec scale = broadcast(1.0f / std::sqrt(sum(squares) / static_cast<float>(args.cols) + args.eps));
+    for (std::size_t c = 0; c < padded; c += kPanel) {
+      Vec v[kVecsPerPanel];
+      for (std::size_t i = 0; i < kVecsPerPanel; ++i)
+        v[i] = mul(mul(load(x + c + i * kLanes), scale), load(args.weight + c + i * kLanes));
+      f(r, c, v);
+    }
+  }
+}
+
+template <Element kElement>
+inline void rms_norm_to_tiles(const RmsNormArgs& args) {
+  const std::size_t tiles_per_row = round_up(args.cols, kPanel) * size_of(kElement) / kLineBytes;
+  for_each_normed(args, [&](std::size_t r, std::size_t c, const Vec* v) {
+    store_panel_row<kElement>(args.tiles, tiles_per_row, r, c / kPanel, v);
+  });
+}
+
+inline void add_rms_norm(const RmsNormArgs& args) {
+  for_each_normed(args, [&](std::size_t r, std::size_t c, const Vec* v) {
+    float* to = args.add_to + r * args.add_stride + c;
+    for (std::size_t i = 0; i < kVecsPerPanel; ++i)
+      store(to + i * kLanes, fma(v[i], broadcast(args.add_scale), load(to + i * kLanes)));
+  });
+}
+
+void rms_norm(const RmsNormArgs& args) {
+  if (args.tiles == nullptr) return add_rms_norm(args);
+  if constexpr (kNativeBf16)
+    if (args.tiles_element == Element::kBf16) return rms_norm_to_tiles<Element::kBf16>(args);
+  rms_norm_to_tiles<Element::kF32>(args);
+}
+
 template <Element kElement>
 inline void to_tiles_of(const float* x, std::size_t rows, std::size_t cols, std::size_t stride, void* tiles) {
   const std::size_t padded = round_up(cols, kPanel);

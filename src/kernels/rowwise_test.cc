@@ -38,6 +38,83 @@ TEST(LayerNorm, EveryLevelAgreesWithTheReference) {
     }
 }
 
+struct RmsNormCase {
+  RmsNormCase(std::size_t rows, std::size_t cols)
+      : x(random_values(rows * cols, 1, false, 3)),
+        weight(random_values(cols, 2, false)),
+        padded(round_up(cols, kPanel)),
+        rows_f32(buffer(rows * padded * sizeof(float))),
+        parameters(buffer(padded * sizeof(float))) {
+    for (std::size_t r = 0; r < rows; ++r) std::copy_n(x.data() + r * cols, cols, rows_f32.as<float>() + r * padded);
+    std::copy_n(weight.data(), cols, parameters.as<float>());
+  }
+  std::vector<float> x, weight;
+  std::size_t padded;
+  AlignedBuffer rows_f32, parameters;
+};
+
+TEST(RmsNorm, EveryLevelAgreesWithTheReference) {
+  for (const Level* level : levels_on_this_cpu())
+    for (const std::size_t cols : {1u, 7u, 32u, 96u, 312u, 1024u})
+      for (const Element element : testing::elements_of(*level->table)) {
+        const std::size_t rows = 18;
+        const RmsNormCase c(rows, cols);
+        const auto expected = reference::rms_norm(c.x, c.weight, rows, cols, 1e-5);
+        AlignedBuffer tiles = buffer(kRowBlock * c.padded * size_of(element));
+        level->table->rms_norm({c.rows_f32.as<float>(), c.parameters.as<float>(), rows, cols, c.padded, 1e-5f,
+                                tiles.data(), element, nullptr, 0});
+        for (std::size_t r = 0; r < rows; ++r)
+          for (std::size_t i = 0; i < c.padded; ++i) {
+            const float value = testing::tile_value(tiles, cols, element, r, i);
+            if (i >= cols) {
+              ASSERT_EQ(value, 0.0f) << "padding must be zero: " << level->name;
+            } else {
+              const double e = expected[r * cols + i];
+              ASSERT_NEAR(value, e, (element == Element::kF32 ? 1e-6 : 0x1p-8) * std::fabs(e)) << level->name;
+              ASSERT_EQ(c.rows_f32.as<float>()[r * c.padded + i], c.x[r * cols + i]) << "x must stay: " << level->name;
+            }
+          }
+      }
+}
+
+TEST(RmsNorm, AddsToWhatIsThere) {
+  const std::size_t rows = 3, cols = 70;
+  for (const Level* level : levels_on_this_cpu())
+    for (const float scale : {1.0f, 0.25f}) {
+      const RmsNormCase c(rows, cols);
+      const auto expected = reference::rms_norm(c.x, c.weight, rows, cols, 1e-6);
+      AlignedBuffer to = buffer(rows * c.padded * sizeof(float));
+      for (std::size_t i = 0; i < rows * c.padded; ++i) to.as<float>()[i] = 2;
+      level->table->rms_norm({c.rows_f32.as<float>(), c.parameters.as<float>(), rows, cols, c.padded, 1e-6f, nullptr,
+                              Element::kF32, to.as<float>(), c.padded, scale});
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t i = 0; i < cols; ++i)
+          ASSERT_NEAR(to.as<float>()[r * c.padded + i], 2 + double{scale} * expected[r * cols + i], 3e-6)
+              << level->name << " scale " << scale;
+    }
+}
+
+TEST(RmsNorm, ARowDoesNotDependOnItsNeighbours) {
+  const std::size_t rows = 20, cols = 100;
+  const RmsNormCase c(rows, cols);
+  for (const Level* level : levels_on_this_cpu()) {
+    AlignedBuffer together = buffer(kRowBlock * c.padded * sizeof(float));
+    AlignedBuffer alone = buffer(kRowBlock * c.padded * sizeof(float));
+    const auto run = [&](std::size_t first, std::size_t count, AlignedBuffer& tiles) {
+      level->table->rms_norm({c.rows_f32.as<float>() + first * c.padded, c.parameters.as<float>(), count, cols,
+                              c.padded, 1e-5f, tiles.data(), Element::kF32, nullptr, 0});
+    };
+    run(0, rows, together);
+    for (std::size_t r = 0; r < rows; ++r) {
+      run(r, 1, alone);
+      for (std::size_t i = 0; i < cols; ++i)
+        ASSERT_EQ(testing::tile_value(alone, cols, Element::kF32, 0, i),
+                  testing::tile_value(together, cols, Element::kF32, r, i))
+            << level->name;
+    }
+  }
+}
+
 TEST(ToTiles, Bf16RoundsToNearestEven) {
   const std::vector<float> x = {1.0f, 1.00390625f, 1.01171875f, -1.00390625f, 3.0e38f, 1e-40f};
   for (const Level* level : levels_on_this_cpu()) {

@@ -22,19 +22,20 @@ inline void end_products() {}
 // Innermost over the 32 outputs, which compilers turn into whatever vectors the baseline has.
 template <>
 struct BlockProduct<Element::kF32> {
-  template <class Work>
-  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const void* panel, float* c,
+  template <class Panel, class Work>
+  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {
     for (std::size_t row = 0; row < row_tiles * kTileRows; ++row) {
       const std::byte* x = left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
-      const float* w = static_cast<const float*>(panel);
       float sums[kPanel] = {};
       if (accumulate) std::memcpy(sums, c + row * c_stride, sizeof sums);
-      for (std::size_t line = 0; line < lines; ++line)
+      for (std::size_t line = 0; line < lines; ++line) {
+        const float* w = reinterpret_cast<const float*>(panel.line(line));
         for (std::size_t k = 0; k < kLineBytes / sizeof(float); ++k, w += kPanel) {
           const float value = reinterpret_cast<const float*>(x + line * left.line_stride)[k];
           for (std::size_t j = 0; j < kPanel; ++j) sums[j] += value * w[j];
         }
+      }
       std::memcpy(c + row * c_stride, sums, sizeof sums);
     }
   }
@@ -44,13 +45,28 @@ struct BlockProduct<Element::kF32> {
 //
 #include "kernels/rowwise-inl.h"
 //
+#include "kernels/softmax-inl.h"
+//
 #include "kernels/attention-inl.h"
+//
+#include "kernels/pages-inl.h"
+//
+#include "kernels/causal_attention-inl.h"
 
 }  // namespace
 }  // namespace scalar
 
 const KernelTable* scalar_table() {
-  static constexpr KernelTable table{false, scalar::linear, scalar::attention, scalar::layer_norm, scalar::to_tiles};
+  static constexpr KernelTable table{false,
+                                     scalar::linear,
+                                     scalar::attention,
+                                     scalar::layer_norm,
+                                     scalar::rotate_queries,
+                                     scalar::store_keys_values,
+                                     scalar::causal_attention,
+                                     scalar::rms_norm,
+                                     scalar::exp_sums,
+                                     scalar::to_tiles};
   return &table;
 }
 

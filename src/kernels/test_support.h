@@ -1,6 +1,7 @@
 // Random matrices and layout helpers for the kernel tests.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -48,6 +49,23 @@ inline PackedWeight packed(const std::vector<float>& w, const std::vector<float>
     std::memcpy(values.data(), w.data() + r * in, in * sizeof(float));
   };
   return PackedWeight::pack(out, in, element, row, bias, 2, "test").value();
+}
+
+// The elements that a level has products for.
+inline std::vector<Element> elements_of(const KernelTable& table) {
+  return table.native_bf16 ? std::vector{Element::kF32, Element::kBf16} : std::vector{Element::kF32};
+}
+
+// [positions, dim]: cosines, then sines, as a rotary embedding of base 10000.
+inline std::vector<float> rotary_table(std::size_t positions, std::size_t dim) {
+  std::vector<float> table(positions * dim);
+  for (std::size_t p = 0; p < positions; ++p)
+    for (std::size_t i = 0; i < dim / 2; ++i) {
+      const double angle = double(p) * std::pow(10000.0, -2.0 * double(i) / double(dim));
+      table[p * dim + i] = static_cast<float>(std::cos(angle));
+      table[p * dim + dim / 2 + i] = static_cast<float>(std::sin(angle));
+    }
+  return table;
 }
 
 }  // namespace rerank::kernels::testing
