@@ -3,28 +3,14 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdint>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <random>
 #include <string>
-#include <vector>
+
+#include "support/tiny_model.h"
 
 namespace rerank::testing {
 
-struct TinyCheckpoint {
-  std::map<std::string, std::string> config;  // key -> JSON value
-  struct Tensor {
-    std::vector<std::size_t> shape;
-    std::vector<float> values;
-  };
-  std::map<std::string, Tensor> tensors;
-  std::string tokenizer_json;
-
+struct TinyCheckpoint : TinyModel {
   static TinyCheckpoint bert() {
     TinyCheckpoint c;
     c.config = {{"architectures", R"(["BertForSequenceClassification"])"},
@@ -61,60 +47,7 @@ struct TinyCheckpoint {
     return c;
   }
 
-  // Writes the folder anew and returns it; it is removed when the object goes.
-  struct Folder {
-    std::filesystem::path path;
-    Folder() = default;
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() {
-      std::error_code ignored;
-      std::filesystem::remove_all(path, ignored);
-    }
-  };
-  void write(Folder& folder) const {
-    std::string name = (std::filesystem::temp_directory_path() / "rerank_tiny_XXXXXX").string();
-    folder.path = mkdtemp(name.data());
-    std::ofstream(folder.path / "config.json") << config_json();
-    std::ofstream(folder.path / "tokenizer.json") << tokenizer_json;
-    std::ofstream(folder.path / "model.safetensors", std::ios::binary) << safetensors();
-  }
-
-  std::string config_json() const {
-    std::string text;
-    for (const auto& [key, value] : config) text += fmt::format("{}\"{}\": {}", text.empty() ? "{" : ", ", key, value);
-    return text + "}";
-  }
-
-  std::string safetensors() const {
-    std::string header, data;
-    for (const auto& [name, tensor] : tensors) {
-      const std::size_t begin = data.size();
-      data.append(reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * sizeof(float));
-      header += fmt::format(R"({}"{}": {{"dtype": "F32", "shape": [{}], "data_offsets": [{}, {}]}})",
-                            header.empty() ? "{" : ", ", name, fmt::join(tensor.shape, ", "), begin, data.size());
-    }
-    header += "}";
-    header.resize((header.size() + 7) / 8 * 8, ' ');
-    const std::uint64_t size = header.size();
-    return std::string(reinterpret_cast<const char*>(&size), sizeof size) + header + data;
-  }
-
-  void add(const std::string& name, std::vector<std::size_t> shape, float scale, float offset = 0) {
-    std::size_t count = 1;
-    for (const std::size_t extent : shape) count *= extent;
-    std::mt19937 random(static_cast<unsigned>(std::hash<std::string>{}(name)));
-    std::normal_distribution<float> normal(offset, scale);
-    Tensor tensor{std::move(shape), std::vector<float>(count)};
-    for (float& value : tensor.values) value = normal(random);
-    tensors[name] = std::move(tensor);
-  }
-
  private:
-  void add_linear(const std::string& name, std::size_t out, std::size_t in) {
-    add(name + ".weight", {out, in}, 0.3f);
-    add(name + ".bias", {out}, 0.1f);
-  }
   void add_norm(const std::string& name) {
     add(name + ".weight", {24}, 0.1f, 1);
     add(name + ".bias", {24}, 0.1f);
