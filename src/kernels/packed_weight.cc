@@ -50,4 +50,17 @@ Result<PackedWeight> PackedWeight::pack(std::size_t out, std::size_t in, Element
   return packed;
 }
 
+void PackedWeight::unpack_row(std::size_t row, std::span<float> values) const {
+  const auto* panel = static_cast<const std::byte*>(panels()) + row / kPanel * in_ * kPanel * size_of(element_);
+  const std::size_t column = row % kPanel;
+  if (element_ == Element::kF32) {
+    const auto* from = reinterpret_cast<const float*>(panel);
+    for (std::size_t k = 0; k < values.size(); ++k) values[k] = from[k * kPanel + column];
+  } else {
+    const auto* from = reinterpret_cast<const std::uint16_t*>(panel);
+    for (std::size_t k = 0; k < values.size(); ++k)
+      values[k] = bf16_to_f32(from[(k / 2 * kPanel + column) * 2 + k % 2]);
+  }
+}
+
 }  // namespace rerank::kernels

@@ -20,6 +20,9 @@ class PackedWeight {
   static Result<PackedWeight> pack(std::size_t out, std::size_t in, Element element, const RowReader& rows,
                                    std::span<const float> bias, int threads, const char* purpose);
 
+  // Row `row` of the weight, [in], as it was rounded. For embedding tables that are held as the vocabulary's weight.
+  void unpack_row(std::size_t row, std::span<float> values) const;
+
   const void* panels() const { return buffer_.data() + bias_bytes(); }
   const float* bias() const { return buffer_.as<float>(); }
   std::size_t out() const { return out_; }  // padded to kPanel, and so is in()

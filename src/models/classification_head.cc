@@ -27,8 +27,8 @@ Result<ClassificationHead> ClassificationHead::load(const io::WeightScope& scope
                    "weights", "use a checkpoint that was trained as a reranker, not its base model"};
   ClassificationHead head;
   const LoadOptions options{kernels::Element::kF32, threads};
-  RERANK_ASSIGN(auto packed_dense, load_linear(scope, dense, hidden, hidden, options));
-  RERANK_ASSIGN(auto packed_label, load_linear(scope, label, 1, hidden, options));
+  RERANK_ASSIGN(auto packed_dense, load_linear(scope, dense, hidden, hidden, Bias::kRequired, options));
+  RERANK_ASSIGN(auto packed_label, load_linear(scope, label, 1, hidden, Bias::kRequired, options));
   head.dense_ = kernels::Weight<Hidden, Hidden>(std::move(packed_dense));
   head.label_ = kernels::Weight<Labels, Hidden>(std::move(packed_label));
   return head;

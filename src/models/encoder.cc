@@ -19,12 +19,16 @@ Result<EncoderLayer> EncoderLayer::load(const io::WeightScope& scope, const Enco
   const HeadLayout heads{config.heads, config.head_dim(), config.padded_head_dim()};
   const io::WeightScope attention = scope.scope("attention");
   EncoderLayer layer;
-  RERANK_ASSIGN(auto query, load_projections(attention.scope("self"), {"query"}, heads, config.hidden, options));
-  RERANK_ASSIGN(auto key_value,
-                load_projections(attention.scope("self"), {"key", "value"}, heads, config.hidden, options));
-  RERANK_ASSIGN(auto output, load_head_output(attention.scope("output"), "dense", config.hidden, heads, options));
-  RERANK_ASSIGN(auto up, load_linear(scope.scope("intermediate"), "dense", config.ffn, config.hidden, options));
-  RERANK_ASSIGN(auto down, load_linear(scope.scope("output"), "dense", config.hidden, config.ffn, options));
+  RERANK_ASSIGN(auto query,
+                load_projections(attention.scope("self"), {{"query", heads}}, config.hidden, Bias::kRequired, options));
+  RERANK_ASSIGN(auto key_value, load_projections(attention.scope("self"), {{"key", heads}, {"value", heads}},
+                                                 config.hidden, Bias::kRequired, options));
+  RERANK_ASSIGN(auto output,
+                load_head_output(attention.scope("output"), "dense", config.hidden, heads, Bias::kRequired, options));
+  RERANK_ASSIGN(auto up,
+                load_linear(scope.scope("intermediate"), "dense", config.ffn, config.hidden, Bias::kRequired, options));
+  RERANK_ASSIGN(auto down,
+                load_linear(scope.scope("output"), "dense", config.hidden, config.ffn, Bias::kRequired, options));
   RERANK_ASSIGN(layer.attention_norm,
                 load_layer_norm(attention.scope("output"), "LayerNorm", config.hidden, config.layer_norm_eps));
   RERANK_ASSIGN(layer.ffn_norm,
@@ -105,14 +109,6 @@ Tiles<Cols> first_rows(Tiles<Cols> tiles, std::size_t rows) {
 void gather_first_rows(const Acts<Hidden>& x, const RaggedBatch& batch, const Acts<Hidden>& out) {
   for (std::size_t pair_idx = 0; pair_idx < batch.pairs(); ++pair_idx)
     std::copy_n(x.row(batch.cu_seqlens[pair_idx]).data(), x.stride, out.row(pair_idx).data());
-}
-
-void record(Trace* trace, std::string name, const Acts<Hidden>& x, std::size_t hidden) {
-  if (trace == nullptr) return;
-  Trace::Station station{std::move(name), {}};
-  for (std::size_t r = 0; r < x.rows; ++r)
-    station.values.insert(station.values.end(), x.row(r).data(), x.row(r).data() + hidden);
-  trace->stations.push_back(std::move(station));
 }
 
 }  // namespace

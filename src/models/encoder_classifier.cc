@@ -20,7 +20,9 @@ Sizes sizes_of(const Encoder& encoder, const ClassificationHead& head, int max_p
   Sizes s;
   s.layers = static_cast<int>(c.layers);
   s.hidden = static_cast<int>(c.hidden);
+  s.loaded_layers = s.layers;
   s.heads = static_cast<int>(c.heads);
+  s.kv_heads = s.heads;
   s.ffn = static_cast<int>(c.ffn);
   s.vocabulary = static_cast<int>(c.vocabulary);
   s.max_positions = max_positions;

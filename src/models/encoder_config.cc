@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/try.h"
+#include "models/config_values.h"
 
 namespace rerank::models {
 namespace {
@@ -14,18 +15,6 @@ struct NamedActivation {
   Activation activation;
 };
 constexpr NamedActivation kActivations[] = {{"gelu", Activation::kGelu}, {"relu", Activation::kRelu}};
-
-// No published encoder comes near these; a file that does is broken or hostile.
-constexpr std::int64_t kMostLayers = 1 << 10, kWidest = 1 << 18, kMostRows = 1 << 26;
-
-Status read_size(const io::Json& config, std::string_view key, std::int64_t most, std::size_t& size) {
-  RERANK_ASSIGN(const io::Json value, config.get(key));
-  RERANK_ASSIGN(const std::int64_t number, value.integer());
-  if (number < 1 || number > most)
-    return value.error(Error::Code::kCorrupt, fmt::format("is {}, expected 1 to {}", number, most));
-  size = static_cast<std::size_t>(number);
-  return {};
-}
 
 Result<Activation> read_activation(const io::Json& config) {
   RERANK_ASSIGN(const io::Json value, config.get("hidden_act"));
@@ -47,7 +36,7 @@ Status check_one_label(const io::Json& config) {
     labels = object.size();
   } else if (config.find("num_labels")) {
     where = "num_labels";
-    RERANK_TRY(read_size(config, where, kMostRows, labels));
+    RERANK_ASSIGN(labels, read_size(config, where, kMostRows));
   }
   if (labels == 1) return {};
   return config.error(Error::Code::kUnsupported, fmt::format("{} gives {} labels, expected 1", where, labels),
@@ -58,13 +47,13 @@ Status check_one_label(const io::Json& config) {
 
 Result<EncoderConfig> read_encoder_config(const io::Json& config) {
   EncoderConfig c;
-  RERANK_TRY(read_size(config, "hidden_size", kWidest, c.hidden));
-  RERANK_TRY(read_size(config, "num_hidden_layers", kMostLayers, c.layers));
-  RERANK_TRY(read_size(config, "num_attention_heads", kWidest, c.heads));
-  RERANK_TRY(read_size(config, "intermediate_size", kWidest, c.ffn));
-  RERANK_TRY(read_size(config, "vocab_size", kMostRows, c.vocabulary));
-  RERANK_TRY(read_size(config, "max_position_embeddings", kMostRows, c.positions));
-  RERANK_TRY(read_size(config, "type_vocab_size", kMostRows, c.token_types));
+  RERANK_ASSIGN(c.hidden, read_size(config, "hidden_size", kWidest));
+  RERANK_ASSIGN(c.layers, read_size(config, "num_hidden_layers", kMostLayers));
+  RERANK_ASSIGN(c.heads, read_size(config, "num_attention_heads", kWidest));
+  RERANK_ASSIGN(c.ffn, read_size(config, "intermediate_size", kWidest));
+  RERANK_ASSIGN(c.vocabulary, read_size(config, "vocab_size", kMostRows));
+  RERANK_ASSIGN(c.positions, read_size(config, "max_position_embeddings", kMostRows));
+  RERANK_ASSIGN(c.token_types, read_size(config, "type_vocab_size", kMostRows));
   if (c.hidden % c.heads != 0)
     return config.error(Error::Code::kCorrupt,
                         fmt::format("hidden_size {} is no multiple of num_attention_heads {}", c.hidden, c.heads));

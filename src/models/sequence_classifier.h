@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "kernels/workspace.h"
+#include "models/sizes.h"
+#include "models/trace.h"
 #include "rerank/error.h"
 
 namespace rerank::models {
@@ -23,24 +24,6 @@ struct RaggedBatch {
   std::size_t longest() const;
   // Appends one pair; `type_ids` is as long as `ids`.
   void add(std::span<const std::int32_t> ids, std::span<const std::int32_t> types);
-};
-
-// Hidden states at the stations of a forward pass, for comparing with a reference program.
-struct Trace {
-  struct Station {
-    std::string name;           // "embeddings", "layer.0", ...
-    std::vector<float> values;  // [tokens, hidden]
-  };
-  std::vector<Station> stations;
-};
-
-// The sizes of a model, as config.json states them.
-struct Sizes {
-  int layers = 0, hidden = 0, heads = 0, ffn = 0;
-  int vocabulary = 0;     // rows of the embedding table
-  int max_positions = 0;  // tokens of the longest sequence
-  std::size_t parameters = 0;
-  std::size_t packed_bytes = 0;
 };
 
 // Weights are immutable: one model serves any number of threads, each with a Workspace of its own.

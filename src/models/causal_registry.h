@@ -1,0 +1,46 @@
+// The causal architectures that run, by the names in config.json: one row each.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "io/checkpoint.h"
+#include "models/decoder.h"
+#include "models/layer_heads.h"
+#include "models/sizes.h"
+#include "models/vocabulary.h"
+
+namespace rerank::models {
+
+// What is read of the last token's state.
+enum class Reads {
+  kAnswer,      // the logit of one token
+  kLayerHeads,  // one number a layer
+  kVocabulary,  // probabilities
+};
+
+struct CausalLoadOptions {
+  Reads reads = Reads::kAnswer;
+  std::int32_t answer = 0;     // with kAnswer: the token
+  std::size_t last_layer = 0;  // layers above it are not loaded; 0: all. Rounded up to a layer with a head.
+  int threads = 1;
+  const LoraAdapter* adapter = nullptr;  // merged into the weights; nullptr: none
+};
+
+struct LoadedDecoder {
+  std::string architecture;
+  std::unique_ptr<const Decoder> decoder;
+  std::optional<LayerHeads> heads;       // kAnswer, kLayerHeads
+  std::optional<Vocabulary> vocabulary;  // kVocabulary
+  CutoffRange cutoffs;  // that can be read: the last layer alone, or every layer that is loaded and has a head
+  Sizes sizes;
+};
+
+// Loads the decoder that `checkpoint` holds and checks that every tensor of the layers it loads was read. The
+// checkpoint must outlive it: an embedding table that is only looked up stays mapped. kUnsupported, with the list of
+// names, for any other architecture.
+Result<LoadedDecoder> load_decoder(const io::Checkpoint& checkpoint, const kernels::Ops& ops,
+                                   const CausalLoadOptions& options);
+
+}  // namespace rerank::models
