@@ -1,65 +1,49 @@
-// How a (query, passage) pair becomes the token ids of a cross-encoder.
+// How a (query, passage) pair becomes the token ids that the model sees. Each method has an encoder of its own.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "rerank/error.h"
 #include "rerank/options.h"
-#include "scoring/truncation.h"
 #include "tokenizer/tokenizer.h"
 
 namespace rerank::scoring {
 
 struct EncodedPair {
-  std::vector<std::int32_t> ids, type_ids;
-  std::uint32_t cut_tokens = 0;  // of query and passage, by truncation
+  std::vector<std::int32_t> ids;
+  std::vector<std::int32_t> type_ids;  // empty for causal models
+  std::uint32_t cut_tokens = 0;        // of query and passage, by truncation
+  // Prompted pairs only, for compression: the tokens before the passage (BOS, query, separator) and those after it
+  // (separator, prompt). Together they are never more than there are ids.
+  std::uint32_t query_tokens = 0, prompt_tokens = 0;
 };
 
-// An instruction and a text through a format: the first {} is the instruction, the second the text, \n (two characters)
-// is a newline. Source: AbsReranker.get_detailed_instruct in FlagEmbedding.
-class InstructionFormat {
- public:
-  // kBadInput unless `format` has exactly two {} and no other brace. `option` names it in the error.
-  static Result<InstructionFormat> make(std::string_view instruction, std::string_view format, std::string_view option);
-  // The text itself when there is no instruction.
-  std::string apply(std::string_view text) const;
-
- private:
-  bool active_ = false;
-  std::string before_, after_;  // around the text
+// What is done once for all passages of a query. Only the encoder that made it can read it.
+struct EncodedQuery {
+  std::string text;
+  std::vector<std::int32_t> ids;
+  std::uint32_t cut_tokens = 0;  // that were cut already
 };
 
 // Immutable and shared between threads; borrows the tokenizer.
 class PairEncoder {
  public:
-  // kBadInput when no pair can fit the options or the model's `max_positions`.
-  static Result<PairEncoder> make(const tokenizer::Tokenizer& tokenizer, const ScoreOptions& options,
-                                  int max_positions);
+  virtual ~PairEncoder() = default;
 
-  // A query's part of the work, done once for all of its passages.
-  Result<std::vector<std::int32_t>> encode_query(std::string_view query) const;
-  // kBadInput when a text is not UTF-8.
-  Result<EncodedPair> encode(const std::vector<std::int32_t>& query_ids, std::string_view passage) const;
-
- private:
-  PairEncoder(const tokenizer::Tokenizer& tokenizer, PairLimits limits, const ScoreOptions& options,
-              InstructionFormat query, InstructionFormat passage)
-      : tokenizer_(&tokenizer),
-        limits_(limits),
-        truncation_(options.truncation),
-        query_format_(std::move(query)),
-        passage_format_(std::move(passage)) {
-    encode_options_.special_tokens_in_text = options.special_tokens_in_text;
-  }
-
-  const tokenizer::Tokenizer* tokenizer_;
-  PairLimits limits_;
-  Truncation truncation_;
-  InstructionFormat query_format_, passage_format_;
-  tokenizer::EncodeOptions encode_options_;
+  // kBadInput when the query is not UTF-8.
+  virtual Result<EncodedQuery> encode_query(std::string_view query) const = 0;
+  // kBadInput when the passage is not UTF-8, or when the pair has more tokens than the model has positions although it
+  // was cut by the rules of its method.
+  virtual Result<EncodedPair> encode(const EncodedQuery& query, std::string_view passage) const = 0;
 };
+
+// Cross-encoders: query and passage in the tokenizer's pair template. kBadInput when no pair can fit the options or the
+// model's `max_positions`.
+Result<std::unique_ptr<const PairEncoder>> make_cross_encoder_pairs(const tokenizer::Tokenizer& tokenizer,
+                                                                    const ScoreOptions& options, int max_positions);
 
 }  // namespace rerank::scoring
