@@ -43,7 +43,7 @@ Result<LayerHeads> LayerHeads::load(const io::WeightScope& scope, const CutoffRa
     std::copy_n(rows.begin() + static_cast<std::ptrdiff_t>(r * config.hidden), values.size(), values.begin());
   };
   RERANK_ASSIGN(auto packed, kernels::PackedWeight::pack(made.heads_, config.hidden, kernels::Element::kF32, row, {},
-                                                         threads, "weights"));
+                                                         options.threads, "weights"));
   made.weight_ = kernels::Weight<Labels, Hidden>(std::move(packed));
   return made;
 }
