@@ -56,7 +56,7 @@ class TinyTokenizer {
     t.pre_tokenizer_ = byte_level_split(
         R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+)");
     t.post_processor_ = kBytePostProcessor;
-    t.decoder_ = R"({"type": "ByteLevel"})";
+    t.decoder_ = kByteDecoder;
     t.model_ = kBytes;
     return t;
   }
@@ -70,7 +70,7 @@ class TinyTokenizer {
         R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+)");
     t.post_processor_ = fmt::format(R"({{"type": "Sequence", "processors": [{}, {}]}})", kBytePostProcessor,
                                     t.first("<|begin_of_text|>"));
-    t.decoder_ = R"({"type": "ByteLevel"})";
+    t.decoder_ = kByteDecoder;
     t.model_ = kBytesIgnoreMerges;
     return t;
   }
@@ -83,7 +83,7 @@ class TinyTokenizer {
     t.pre_tokenizer_ = byte_level_split(
         R"([^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+)");
     t.post_processor_ = t.first("<s>");
-    t.decoder_ = R"({"type": "ByteLevel"})";
+    t.decoder_ = kByteDecoder;
     t.model_ = kBytesIgnoreMerges;
     return t;
   }
@@ -110,6 +110,8 @@ class TinyTokenizer {
       R"({"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"})";
   static constexpr const char* kBytePostProcessor =
       R"({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true})";
+  static constexpr const char* kByteDecoder =
+      R"({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true})";
   static constexpr const char* kLetters =
       R"("unk_token": "<unk>", "fuse_unk": true, "byte_fallback": true, "ignore_merges": false)";
   static constexpr const char* kBytes =
