@@ -36,9 +36,6 @@ struct Score {
   std::uint32_t tokens = 0;               // tokens of the pair, special tokens and prompt included
   std::uint32_t cut_tokens = 0;           // tokens of query and passage that truncation left out
   std::vector<double> layer_values = {};  // of several cutoff layers, in the order asked for; else empty
-};                                        // of several cutoff layers, in the order asked for; else empty
-std::uint32_t tokens = 0;                 // tokens the model saw, special tokens included
-std::uint32_t cut_tokens = 0;             // tokens of query and passage that truncation left out
 };
 
 struct RankedPassage {
