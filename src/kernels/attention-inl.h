@@ -68,11 +68,10 @@ inline void attention_of(const AttentionArgs& args) {
       pack_values<kElement>(at(args.v, args.kv_stride, start), args.kv_stride, n, args.head_dim, value_panels);
       for (std::size_t query = 0; query < queries; query += kRowBlock) {
         const std::size_t rows = min_of(kRowBlock, queries - query);
-        const std::size_t row_tiles = rows > kTileRows ? 2 : 1;
         const std::size_t q_bytes = args.q_stride * kSize;
         const Left left{at(args.q, args.q_stride, first_query + query), q_bytes, kLineBytes, q_bytes * kTileRows};
         for (std::size_t panel = 0; panel < keys / kPanel; ++panel)
-          BlockProduct<kElement>::run(left, row_tiles, args.head_dim / kPerLine,
+          BlockProduct<kElement>::run(left, rows, args.head_dim / kPerLine,
                                       WholePanel(key_panels + panel * kPanel * args.head_dim * kSize),
                                       scores + panel * kPanel, keys, false, no_work);
         float inverse_sum[kRowBlock];
@@ -81,7 +80,7 @@ inline void attention_of(const AttentionArgs& args) {
         const std::size_t weight_lines = keys / kPerLine;
         for (std::size_t d = 0; d < args.head_dim; d += kPanel) {
           alignas(kLineBytes) float c[kRowBlock * kPanel];
-          BlockProduct<kElement>::run(left_of_tiles(weights, weight_lines, 0), row_tiles, weight_lines,
+          BlockProduct<kElement>::run(left_of_tiles(weights, weight_lines, 0), rows, weight_lines,
                                       WholePanel(value_panels + d * keys * kSize), c, kPanel, false, no_work);
           for (std::size_t r = 0; r < rows; ++r) {
             Vec v[kVecsPerPanel];

@@ -20,7 +20,7 @@ inline void end_products() {
 template <>
 struct BlockProduct<Element::kBf16> {
   template <class Panel, class Work>
-  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const Panel& panel, float* c,
+  static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work& work) {
     // GCC's tile loads do not tell the compiler that they read memory: stores before this point must be done.
     __asm__ volatile("" ::: "memory");
@@ -35,7 +35,7 @@ struct BlockProduct<Element::kBf16> {
       _tile_zero(1);
     }
     constexpr std::size_t kPairBytes = 2 * kLineBytes;  // one pair of inputs for 32 outputs
-    if (row_tiles == 1) {
+    if (rows <= kTileRows) {
       for (std::size_t line = 0; line < lines; ++line, x += left.line_stride) {
         const std::byte* weights = panel.line(line);
         _tile_loadd(4, x, left.row_stride);

@@ -12,18 +12,18 @@ inline __m512bh broadcast_pair(std::uint32_t pair) {
 template <>
 struct BlockProduct<Element::kBf16> {
   template <class Panel, class Work>
-  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const Panel& panel, float* c,
+  static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {
     constexpr std::size_t kRows = 8;  // times two vectors of sums: 16 chains hide the instruction's latency
-    for (std::size_t row = 0; row < row_tiles * kTileRows; row += kRows) {
-      const std::byte* rows = left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
+    for (std::size_t row = 0; row < rows; row += kRows) {
+      const std::byte* first = left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
       float* sums_at = c + row * c_stride;
       Vec sums[kRows][2];
       for (std::size_t r = 0; r < kRows; ++r)
         for (std::size_t v = 0; v < 2; ++v)
           sums[r][v] = accumulate ? load(sums_at + r * c_stride + v * kLanes) : broadcast(0.0f);
       for (std::size_t line = 0; line < lines; ++line) {
-        const std::byte* x = rows + line * left.line_stride;
+        const std::byte* x = first + line * left.line_stride;
         const std::byte* weights = panel.line(line);
         for (std::size_t pair = 0; pair < 16; ++pair, weights += 2 * kLineBytes) {
           const __m512bh w0 = load_pairs(weights), w1 = load_pairs(weights + kLineBytes);

@@ -5,14 +5,14 @@
 // Each sum is one chain over k in rising order, whatever block its row is in.
 
 template <std::size_t kRows, std::size_t kVecs, class Panel>
-inline void mul_rows_f32(const std::byte* rows, const Left& left, std::size_t lines, const Panel& panel,
+inline void mul_rows_f32(const std::byte* first, const Left& left, std::size_t lines, const Panel& panel,
                          std::size_t first_output, float* c, std::size_t c_stride, bool accumulate) {
   Vec sums[kRows][kVecs];
   for (std::size_t r = 0; r < kRows; ++r)
     for (std::size_t v = 0; v < kVecs; ++v)
       sums[r][v] = accumulate ? load(c + r * c_stride + v * kLanes) : broadcast(0.0f);
   for (std::size_t line = 0; line < lines; ++line) {
-    const std::byte* x = rows + line * left.line_stride;
+    const std::byte* x = first + line * left.line_stride;
     const float* weights = reinterpret_cast<const float*>(panel.line(line)) + first_output;
     for (std::size_t k = 0; k < kLineBytes / sizeof(float); ++k, weights += kPanel) {
       Vec w[kVecs];
@@ -30,12 +30,12 @@ inline void mul_rows_f32(const std::byte* rows, const Left& left, std::size_t li
 template <>
 struct BlockProduct<Element::kF32> {
   template <class Panel, class Work>
-  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const Panel& panel, float* c,
+  static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {
-    for (std::size_t row = 0; row < row_tiles * kTileRows; row += kBlockRows) {
-      const std::byte* rows = left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
+    for (std::size_t row = 0; row < rows; row += kBlockRows) {
+      const std::byte* first = left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
       for (std::size_t v = 0; v < kPanel / kLanes; v += kBlockVecs)
-        mul_rows_f32<kBlockRows, kBlockVecs>(rows, left, lines, panel, v * kLanes, c + row * c_stride + v * kLanes,
+        mul_rows_f32<kBlockRows, kBlockVecs>(first, left, lines, panel, v * kLanes, c + row * c_stride + v * kLanes,
                                              c_stride, accumulate);
     }
   }

@@ -44,14 +44,13 @@ inline void attend(const CausalAttentionArgs& args, const CausalBlock& block) {
 
   auto* scores = reinterpret_cast<float*>(args.scratch);
   std::byte* weights = args.scratch + kRowBlock * keys * sizeof(float);
-  const std::size_t row_tiles = block.rows > kTileRows ? 2 : 1;
   const std::size_t row_bytes = args.head_dim * kSize;
   const std::size_t queries_at =
       block.kv_head * args.plane_stride + (block.first_token * group + block.first_row) * args.head_dim;
   const Left queries{static_cast<const std::byte*>(args.planes) + queries_at * kSize, row_bytes, kLineBytes,
                      row_bytes * kTileRows};
   for (std::size_t page = 0; page < keys / kPageTokens; ++page)
-    BlockProduct<kElement>::run(queries, row_tiles, args.head_dim / kPerLine, WholePanel(pages[page] + keys_at),
+    BlockProduct<kElement>::run(queries, block.rows, args.head_dim / kPerLine, WholePanel(pages[page] + keys_at),
                                 scores + page * kPageTokens, keys, false, no_work);
 
   float inverse_sum[kRowBlock];
@@ -65,7 +64,7 @@ inline void attend(const CausalAttentionArgs& args, const CausalBlock& block) {
   const std::size_t out_tiles_per_row = args.heads * args.head_dim / kPerLine;
   for (std::size_t d = 0; d < args.head_dim; d += kPanel) {
     alignas(kLineBytes) float c[kRowBlock * kPanel];
-    BlockProduct<kElement>::run(left_of_tiles(weights, keys / kPerLine, 0), row_tiles, keys / kPerLine,
+    BlockProduct<kElement>::run(left_of_tiles(weights, keys / kPerLine, 0), block.rows, keys / kPerLine,
                                 PagedValues<kElement>{pages, values_at + d * kPageTokens * kSize}, c, kPanel, false,
                                 no_work);
     for (std::size_t r = 0; r < block.rows; ++r) {

@@ -42,9 +42,10 @@ struct NoWork {
 
 // The target brings a BlockProduct for f32, and, where it has bf16 products, all four for bf16.
 
-// run(left, row_tiles, lines, panel, c, c_stride, accumulate, work):
-// c[16 row_tiles, 32] = left[rows, k] panel[k, 32], or added to c; k is `lines` 64-byte lines. A product that leaves
-// the vector units idle calls work.some() after each line.
+// run(left, rows, lines, panel, c, c_stride, accumulate, work):
+// c[rows, 32] = left[rows, k] panel[k, 32], or added to c; k is `lines` 64-byte lines. Up to the next multiple of
+// kTileRows it may read more rows and write sums of them. A product that leaves the vector units idle calls work.some()
+// after each line.
 template <Element>
 struct BlockProduct;
 // kLanes neighbouring values, rounded to nearest even.

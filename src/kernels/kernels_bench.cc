@@ -21,10 +21,17 @@ struct LinearShape {
   Activation activation;
 };
 constexpr LinearShape kLinearShapes[] = {
-    {"minilm.qkv", 384, 1152, Activation::kNone},  {"base.qkv", 768, 2304, Activation::kNone},
-    {"base.up", 768, 3072, Activation::kNone},     {"base.up.gelu", 768, 3072, Activation::kGelu},
-    {"base.down", 3072, 768, Activation::kNone},   {"large.up.gelu", 1024, 4096, Activation::kGelu},
+    {"minilm.qkv", 384, 1152, Activation::kNone},
+    {"base.qkv", 768, 2304, Activation::kNone},
+    {"base.up", 768, 3072, Activation::kNone},
+    {"base.up.gelu", 768, 3072, Activation::kGelu},
+    {"base.down", 3072, 768, Activation::kNone},
+    {"large.up.gelu", 1024, 4096, Activation::kGelu},
     {"large.down", 4096, 1024, Activation::kNone},
+    {"qwen0.5b.qkv", 896, 1152, Activation::kNone},
+    {"qwen0.5b.gate_up", 896, 9728, Activation::kSiluGate},
+    {"qwen0.5b.down", 4864, 896, Activation::kNone},
+    {"gemma2b.gate_up", 2048, 32768, Activation::kGeluTanhGate},
 };
 
 std::vector<PackedWeight> weights_beyond_l2(const LinearShape& shape, Element element) {
@@ -74,6 +81,47 @@ void run_attention(benchmark::State& state, const Level& level, std::size_t head
                                                 benchmark::Counter::kIsIterationInvariantRate);
 }
 
+struct CausalShape {
+  const char* name;
+  std::size_t heads, kv_heads, dim;
+  float softcap;
+};
+constexpr CausalShape kCausalShapes[] = {
+    {"causal.14/2x64", 14, 2, 64, 0}, {"causal.8/1x256", 8, 1, 256, 0}, {"causal.8/4x256.softcap", 8, 4, 256, 50}};
+
+// The last `rows` tokens of a sequence of `length`. `gflops` counts the keys that each token sees.
+void run_causal(benchmark::State& state, const Level& level, const CausalShape& shape, Element element) {
+  const auto length = static_cast<std::uint32_t>(state.range(0)), rows = static_cast<std::uint32_t>(state.range(1));
+  const Element used = level.table->native_bf16 ? element : Element::kF32;
+  const std::size_t width = shape.heads * shape.dim, table_length = round_up(length, kPageTokens) / kPageTokens;
+  const std::size_t page_bytes = kv_page_bytes(shape.kv_heads, shape.dim, used);
+  AlignedBuffer memory = AlignedBuffer::allocate(table_length * page_bytes, "pages").value();
+  std::vector<std::byte*> pages;
+  for (std::size_t i = 0; i < table_length; ++i) pages.push_back(memory.data() + i * page_bytes);
+  const std::uint32_t first_page[] = {0}, cu_rows[] = {0, rows}, lengths[] = {length};
+  const std::size_t plane_stride = (round_up(rows, kRowBlock) * shape.heads / shape.kv_heads + kRowBlock) * shape.dim;
+  AlignedBuffer planes = AlignedBuffer::allocate(shape.kv_heads * plane_stride * size_of(used), "planes").value();
+  AlignedBuffer out = AlignedBuffer::allocate(round_up(rows, kRowBlock) * width * size_of(used), "out").value();
+  AlignedBuffer scratch = AlignedBuffer::allocate(causal_attention_scratch_bytes(length, used), "scratch").value();
+  for (auto _ : state)
+    level.table->causal_attention({planes.data(),
+                                   {pages.data(), first_page, cu_rows, lengths, 1},
+                                   plane_stride,
+                                   shape.heads,
+                                   shape.kv_heads,
+                                   shape.dim,
+                                   0,
+                                   0.125f,
+                                   shape.softcap,
+                                   used,
+                                   out.data(),
+                                   scratch.data()});
+  const double pairs =
+      static_cast<double>(rows) * (static_cast<double>(length) - 0.5 * (static_cast<double>(rows) - 1));
+  state.counters["gflops"] =
+      benchmark::Counter(4e-9 * pairs * static_cast<double>(width), benchmark::Counter::kIsIterationInvariantRate);
+}
+
 void register_all() {
   for (const Level& level : all_levels()) {
     if (level.table == nullptr || (level.needs & ~detect_cpu_features()) != 0) continue;
@@ -84,13 +132,20 @@ void register_all() {
             (prefix + shape.name).c_str(),
             [&level, &shape, element](benchmark::State& state) { run_linear(state, level, shape, element); })
             ->Arg(40)
-            ->Arg(256);
+            ->Arg(256)
+            ->Arg(512);
       benchmark::RegisterBenchmark(
           (prefix + "attention.12x64").c_str(),
           [&level, element](benchmark::State& state) { run_attention(state, level, 12, 64, element); })
           ->Arg(40)
           ->Arg(256)
           ->Arg(512);
+      for (const CausalShape& shape : kCausalShapes) {
+        auto* registered = benchmark::RegisterBenchmark(
+            (prefix + shape.name).c_str(),
+            [&level, &shape, element](benchmark::State& state) { run_causal(state, level, shape, element); });
+        for (const int length : {256, 512, 2048}) registered->Args({length, length})->Args({length, 1});
+      }
     }
   }
 }

@@ -139,8 +139,7 @@ inline void linear_of(const LinearArgs& args) {
           left.data += line * kTileBytes;
           float* c = sums + row * kPanel;
           if (pass_rows <= kRowBlock) epilogue.rest();  // its sums lie where this block's will
-          BlockProduct<kX>::run(left, block_rows > kTileRows ? 2 : 1, slice_lines, WholePanel(slice), c, kPanel,
-                                line > 0, epilogue);
+          BlockProduct<kX>::run(left, block_rows, slice_lines, WholePanel(slice), c, kPanel, line > 0, epilogue);
           epilogue.rest();
           if (line + slice_lines == lines) epilogue = Epilogue<kX>(args, c, first + row, block_rows, panel);
         }

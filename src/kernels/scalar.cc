@@ -23,9 +23,9 @@ inline void end_products() {}
 template <>
 struct BlockProduct<Element::kF32> {
   template <class Panel, class Work>
-  static inline void run(const Left& left, std::size_t row_tiles, std::size_t lines, const Panel& panel, float* c,
+  static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {
-    for (std::size_t row = 0; row < row_tiles * kTileRows; ++row) {
+    for (std::size_t row = 0; row < rows; ++row) {
       const std::byte* x = left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
       float sums[kPanel] = {};
       if (accumulate) std::memcpy(sums, c + row * c_stride, sizeof sums);
