@@ -32,8 +32,7 @@ Result<ChatFormat> read_chat_format(const io::Checkpoint& checkpoint,
 // where query_max_length says so.
 // kBadInput for lengths out of range and messages that leave no room; kUnsupported for a template that does not give
 // the user message once, or a tokenizer whose control tokens take neighbouring text in.
-Result<std::unique_ptr<const PairEncoder>> make_chat_pairs(const tokenizer::Tokenizer& tokenizer,
-                                                           const ChatFormat& format, const ScoreOptions& options,
-                                                           int max_positions);
+Result<PairEncoderPtr> make_chat_pairs(const tokenizer::Tokenizer& tokenizer, const ChatFormat& format,
+                                       const ScoreOptions& options, int max_positions);
 
 }  // namespace rerank::scoring

@@ -41,9 +41,11 @@ class PairEncoder {
   virtual Result<EncodedPair> encode(const EncodedQuery& query, std::string_view passage) const = 0;
 };
 
+using PairEncoderPtr = std::unique_ptr<const PairEncoder>;
+
 // Cross-encoders: query and passage in the tokenizer's pair template. kBadInput when no pair can fit the options or the
 // model's `max_positions`.
-Result<std::unique_ptr<const PairEncoder>> make_cross_encoder_pairs(const tokenizer::Tokenizer& tokenizer,
-                                                                    const ScoreOptions& options, int max_positions);
+Result<PairEncoderPtr> make_cross_encoder_pairs(const tokenizer::Tokenizer& tokenizer, const ScoreOptions& options,
+                                                int max_positions);
 
 }  // namespace rerank::scoring

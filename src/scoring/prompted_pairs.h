@@ -33,8 +33,7 @@ Result<PromptedPairs> read_prompted_pairs(const io::Checkpoint& checkpoint, cons
 // Where that would leave nothing of separator and passage, nothing more is cut, and the pair is longer.
 //
 // kBadInput for negative lengths, and when a pair could be longer than `max_positions`.
-Result<std::unique_ptr<const PairEncoder>> make_prompted_pairs(const tokenizer::Tokenizer& tokenizer,
-                                                               const PromptedPairs& format, const ScoreOptions& options,
-                                                               int max_positions);
+Result<PairEncoderPtr> make_prompted_pairs(const tokenizer::Tokenizer& tokenizer, const PromptedPairs& format,
+                                           const ScoreOptions& options, int max_positions);
 
 }  // namespace rerank::scoring

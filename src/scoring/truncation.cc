@@ -5,13 +5,14 @@
 
 namespace rerank::scoring {
 
+std::size_t truncate_only_second(std::size_t first, std::size_t second, std::size_t max_length) {
+  const std::size_t overflow = first + second - std::min(first + second, max_length);
+  return overflow < second ? second - overflow : second;
+}
+
 Kept truncate_flagembedding(std::size_t query, std::size_t passage, const PairLimits& limits) {
-  Kept kept{std::min(query, limits.query_max_length), std::min(passage, limits.max_length)};
-  const std::size_t total = kept.query + kept.passage + limits.special_tokens;
-  if (total <= limits.max_length) return kept;
-  const std::size_t overflow = total - limits.max_length;
-  if (overflow < kept.passage) kept.passage -= overflow;
-  return kept;
+  const Kept kept{std::min(query, limits.query_max_length), std::min(passage, limits.max_length)};
+  return {kept.query, truncate_only_second(kept.query + limits.special_tokens, kept.passage, limits.max_length)};
 }
 
 Kept truncate_longest_first(std::size_t query, std::size_t passage, const PairLimits& limits) {

@@ -18,9 +18,12 @@ struct PairLimits {
   std::size_t special_tokens = 0;    // what the pair template adds
 };
 
+// How many tokens of `second` stay so that both fit max_length: only_second of transformers' prepare_for_model. If none
+// would, all do, and the pair stays too long.
+std::size_t truncate_only_second(std::size_t first, std::size_t second, std::size_t max_length);
+
 // FlagEmbedding (FlagReranker, encoder_only/base.py): the query is cut to query_max_length, the passage to max_length,
-// then the passage until the pair fits. If that would leave nothing of the passage, nothing more is cut, and the pair
-// stays too long.
+// then only_second until the pair fits.
 Kept truncate_flagembedding(std::size_t query, std::size_t passage, const PairLimits& limits);
 
 // The card's plain pair call: longest_first of the `tokenizers` library. The longer text is cut to the shorter one's

@@ -4,27 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "io/json.h"
-#include "support/sanitized.h"
-#include "support/shared_data.h"
+#include "support/golden_json.h"
 
 namespace rerank::testing {
-
-// The golden suites take one score in so many.
-inline constexpr std::size_t kEvery = kSanitized ? 24 : 1;
-
-inline std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 class Golden {
  public:
@@ -53,10 +39,7 @@ class Golden {
   };
 
   // `name` is a folder below golden/; the reference data must be there.
-  explicit Golden(const std::string& name)
-      : document_(std::move(io::JsonDocument::parse(read_file(shared_dir() / "golden" / name / "golden.json"),
-                                                    name + "/golden.json"))
-                      .value()) {
+  explicit Golden(const std::string& name) : document_(golden_document(name)) {
     const io::Json root = document_.root();
     const auto tolerance = root.get("tolerance").value();
     float32_tolerance_ = number(tolerance, "float32_abs");
@@ -82,8 +65,8 @@ class Golden {
  private:
   using Element = simdjson::dom::element;
 
+  static std::string text(Element element, const char* key) { return golden_text(element[key]); }
   static double number(const io::Json& json, const char* key) { return json.get(key).value().number().value(); }
-  static std::string text(Element element, const char* key) { return std::string(std::string_view(element[key])); }
   static simdjson::dom::array elements(const io::Json& json, const char* key) {
     return json.get(key).value().array().value();
   }
@@ -116,8 +99,7 @@ class Golden {
 
   static Ids read_ids(Element result) {
     Ids ids;
-    for (const auto id : simdjson::dom::array(result["input_ids"]))
-      ids.ids.push_back(static_cast<std::int32_t>(std::int64_t(id)));
+    ids.ids = golden_integers<std::int32_t>(result["input_ids"]);
     ids.types.assign(ids.ids.size(), 0);
     std::int64_t type0;
     if (result["n_type0"].get(type0) == simdjson::SUCCESS)
@@ -129,20 +111,10 @@ class Golden {
     Fingerprint f;
     f.pair = text(element, "pair");
     f.ids = ids_of_.at(text(element, "setting") + '\n' + f.pair);
-    for (const auto position : simdjson::dom::array(element["positions"]))
-      f.positions.push_back(static_cast<std::size_t>(std::int64_t(position)));
-    f.stations.push_back(read_rows(element["embeddings"]));
-    for (const auto layer : simdjson::dom::array(element["layers"])) f.stations.push_back(read_rows(layer));
+    f.positions = golden_integers<std::size_t>(element["positions"]);
+    f.stations.push_back(golden_rows(element["embeddings"]));
+    for (const auto layer : simdjson::dom::array(element["layers"])) f.stations.push_back(golden_rows(layer));
     fingerprints_.push_back(std::move(f));
-  }
-
-  static std::vector<std::vector<double>> read_rows(Element rows) {
-    std::vector<std::vector<double>> all;
-    for (const auto row : simdjson::dom::array(rows)) {
-      all.emplace_back();
-      for (const auto value : simdjson::dom::array(row)) all.back().push_back(double(value));
-    }
-    return all;
   }
 
   io::JsonDocument document_;

@@ -1,4 +1,4 @@
-#include "scoring/pair_encoder.h"
+#include "scoring/instruction.h"
 
 #include <gtest/gtest.h>
 
@@ -30,6 +30,18 @@ TEST(Instruction, AFormatWithoutTwoPlaceholdersIsRefused) {
     ASSERT_FALSE(made.ok()) << format;
     EXPECT_EQ(made.error().where, "--query-instruction-format");
   }
+}
+
+TEST(Instruction, DefaultsCountOnlyWhereNoneIsGiven) {
+  ScoreOptions options;
+  options.passage_instruction = "";
+  const auto formats = InstructionFormats::make(options, "A: ", "B: ");
+  ASSERT_TRUE(formats.ok());
+  EXPECT_EQ(formats.value().query.apply("x"), "A: x");
+  EXPECT_EQ(formats.value().passage.apply("y"), "y");
+  const auto none = InstructionFormats::make({});
+  ASSERT_TRUE(none.ok());
+  EXPECT_EQ(none.value().query.apply("x"), "x");
 }
 
 }  // namespace

@@ -1,0 +1,29 @@
+#include "scoring/answer_tokens.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "base/try.h"
+
+namespace rerank::scoring {
+
+Result<std::int32_t> answer_token(const tokenizer::Tokenizer& tokenizer, std::string_view answer) {
+  RERANK_ASSIGN(const auto ids, tokenizer.encode_ids(answer));
+  if (ids.size() == 1) return ids.front();
+  return Error{
+      Error::Code::kUnsupported,
+      fmt::format("the answer \"{}\" is {} tokens ({}), expected one", answer, ids.size(), fmt::join(ids, ", ")),
+      "tokenizer.json", "choose an answer that is a token of this model"};
+}
+
+Result<std::vector<std::int32_t>> digit_tokens(const tokenizer::Tokenizer& tokenizer) {
+  std::vector<std::int32_t> digits;
+  for (int digit = 1; digit <= 7; ++digit) {
+    RERANK_ASSIGN(const std::int32_t token, answer_token(tokenizer, std::to_string(digit)));
+    digits.push_back(token);
+  }
+  return digits;
+}
+
+}  // namespace rerank::scoring
