@@ -13,8 +13,11 @@ template <Element kElement>
 inline float softmax_row(const float* scores, std::size_t first, std::size_t end, std::size_t keys, float scale,
                          std::size_t row, void* tiles) {
   Vec top = broadcast(-std::numeric_limits<float>::infinity());
-  for (std::size_t key = first / kLanes * kLanes; key < end; key += kLanes)
-    top = max(top, lanes_between(load(scores + key), key, first, end, top));
+  for (std::size_t key = first / kLanes * kLanes; key < end; key += kLanes) {
+    const bool whole = key >= first && key + kLanes <= end;
+    const Vec s = load(scores + key);
+    top = max(top, whole ? s : lanes_between(s, key, first, end, top));
+  }
   const Vec largest_score = broadcast(largest(top));
   const Vec factor = broadcast(scale);
   Vec total = broadcast(0.0f);
