@@ -53,6 +53,31 @@ Error refusal(simdjson::error_code code, std::string_view text, const JsonSource
   }
 }
 
+// Whole numbers beyond 64 bits are sound JSON ("model_max_length": 1000000000000000019884624838656 stands in many
+// tokenizer_config.json files), but the parser refuses them. With an exponent they become floating-point numbers.
+std::string with_long_integers_as_floats(std::string_view text) {
+  constexpr std::size_t kSurelyFits = 18;  // digits
+  std::string rewritten;
+  rewritten.reserve(text.size() + 64);
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    const bool digit = c >= '0' && c <= '9';
+    if (in_string || !digit) {
+      if (in_string && c == '\\' && i + 1 < text.size()) rewritten += text[i++];
+      if (c == '"') in_string = !in_string;
+      rewritten += text[i++];
+      continue;
+    }
+    const std::size_t end = std::min(text.find_first_not_of("0123456789.eE+-", i), text.size());
+    const std::string_view number = text.substr(i, end - i);
+    rewritten += number;
+    if (number.size() > kSurelyFits && number.find_first_not_of("0123456789") == number.npos) rewritten += "e0";
+    i = end;
+  }
+  return rewritten;
+}
+
 }  // namespace
 
 std::string Json::where() const {
@@ -173,6 +198,10 @@ Result<Json> JsonParser::parse(std::string_view text, JsonSource source) {
   if (text.size() > parser.capacity() || parser.max_depth() != kMaxDepth)
     code = parser.allocate(std::max<std::size_t>(text.size(), 4096), kMaxDepth);
   if (code == simdjson::SUCCESS) code = parser.parse(text.data(), text.size()).get(root);
+  if (code == simdjson::NUMBER_ERROR) {
+    const std::string rewritten = with_long_integers_as_floats(text);
+    code = parser.parse(rewritten.data(), rewritten.size()).get(root);
+  }
   if (code != simdjson::SUCCESS) return refusal(code, text, state_->source);
   return Json(root, &state_->source, "");
 }

@@ -108,5 +108,20 @@ TEST(JsonParser, IsReusedAndCarriesItsSourcesCode) {
   EXPECT_TRUE(parser.parse("[]", {"pairs.jsonl line 4", Error::Code::kBadInput}).ok());
 }
 
+// tokenizer_config.json files say so of a tokenizer without a limit.
+TEST(Json, WholeNumbersBeyond64BitsAreFloats) {
+  const auto document = JsonDocument::parse(
+      R"({"a\\\"1": "12345678901234567890123", "limit": 1000000000000000019884624838656, "negative": -123456789012345678901234,
+          "list": [99999999999999999999, 1.5, 7]})",
+      "file");
+  ASSERT_TRUE(document.ok()) << document.error().message();
+  const Json& root = document.value().root();
+  EXPECT_EQ(root.get("limit").value().number().value(), 1e30);
+  EXPECT_EQ(root.get("negative").value().number().value(), -123456789012345678901234.0);
+  EXPECT_EQ(root.get("a\\\"1").value().string().value(), "12345678901234567890123");
+  EXPECT_FALSE(root.get("limit").value().integer().ok());
+  EXPECT_FALSE(JsonDocument::parse("[0123456789012345678901]", "file").ok());
+}
+
 }  // namespace
 }  // namespace rerank::io
