@@ -42,6 +42,7 @@ struct Figures {
   double wall_seconds = std::numeric_limits<double>::infinity();  // of the best repeat
   double cpu_seconds = std::numeric_limits<double>::infinity();   // of the best repeat, all threads
   Scores scores;
+  Work work;  // of one pass
 };
 
 Result<Query> read_query(const io::Json& record) {
@@ -89,6 +90,11 @@ Result<Scores> score_all(const Engine& engine, const std::vector<Query>& workloa
   return scores;
 }
 
+Work difference(const Work& after, const Work& before) {
+  return {after.tokens_given - before.tokens_given, after.tokens_computed - before.tokens_computed,
+          after.flops - before.flops, after.flops_given - before.flops_given};
+}
+
 Result<Figures> measure(const Engine& engine, const std::vector<Query>& workload, const Options& options,
                         double process_start) {
   Figures figures;
@@ -97,10 +103,12 @@ Result<Figures> measure(const Engine& engine, const std::vector<Query>& workload
   figures.load_seconds = wall_seconds() - process_start;
   RERANK_ASSIGN(figures.scores, score_all(engine, workload, options.model.score));  // warm-up
   for (std::size_t round = 0; round < options.repeat; ++round) {
+    const Work before = engine.work();
     const double wall = wall_seconds(), cpu = process_cpu_seconds();
     RERANK_ASSIGN(figures.scores, score_all(engine, workload, options.model.score));
     figures.wall_seconds = std::min(figures.wall_seconds, wall_seconds() - wall);
     figures.cpu_seconds = std::min(figures.cpu_seconds, process_cpu_seconds() - cpu);
+    figures.work = difference(engine.work(), before);
   }
   return figures;
 }
@@ -117,7 +125,7 @@ std::string report(const Figures& figures, const ModelInfo& info, const std::str
       tokens += score.tokens;
     }
   const auto count = static_cast<double>(pairs);
-  const nlohmann::ordered_json json = {
+  nlohmann::ordered_json json = {
       {"peer", "rerank.cpp"},
       {"dtype", info.dtype},
       {"batch", nullptr},
@@ -132,15 +140,20 @@ std::string report(const Figures& figures, const ModelInfo& info, const std::str
       {"threads", info.threads},
       {"load_s", rounded(figures.load_seconds, 1000)},
   };
+  json["tokens_computed"] = figures.work.tokens_computed;
+  if (figures.work.flops_given > 0) {
+    json["gflops_s"] = std::llround(figures.work.flops / figures.wall_seconds / 1e9);
+    json["flops_saved"] = rounded(1 - figures.work.flops / figures.work.flops_given, 1000);
+  }
   return json.dump() + "\n";
 }
 
 // One JSON list a query.
-Status write_scores(const Scores& scores, const std::string& file, bool raw_scores) {
+Status write_scores(const Scores& scores, const std::string& file, bool float32) {
   RERANK_ASSIGN(io::OutputFile output, io::OutputFile::open(file));
   for (const std::vector<Score>& of_query : scores) {
     std::vector<std::string> numbers;
-    for (const Score& score : of_query) numbers.push_back(json_number(score.value, raw_scores));
+    for (const Score& score : of_query) numbers.push_back(json_number(score.value, float32));
     RERANK_TRY(output.write(fmt::format("[{}]\n", fmt::join(numbers, ", "))));
   }
   return output.close();
@@ -154,7 +167,8 @@ Exit run_bench(const Options& options, double process_start) {
   const Result<Figures> figures = measure(engine.value(), workload.value(), options, process_start);
   if (!figures.ok()) return fail(figures.error());
   if (!options.scores.empty()) {
-    const Status written = write_scores(figures.value().scores, options.scores, !options.model.score.normalize);
+    const Status written =
+        write_scores(figures.value().scores, options.scores, scores_are_float32(options.model, engine.value().info()));
     if (!written.ok()) return fail(written.error());
   }
   const ModelInfo& info = engine.value().info();
@@ -177,8 +191,11 @@ void add_bench(CLI::App& app, Program& program) {
   add_model_options(*command, options->model);
   command->footer(
       "One JSON line: pairs_s and tokens_s per second of wall time, cpu_s CPU seconds per 100 pairs (all of the best\n"
-      "pass; tokenization counts), tokens that the model saw, peak_rss_mib, load_s from the start of the process to\n"
-      "the first score.\n\n"
+      "pass; tokenization counts), tokens of all pairs, peak_rss_mib, load_s from the start of the process to the "
+      "first\n"
+      "score, tokens_computed of the best pass (fewer than tokens where pairs share their beginning), and for LLM\n"
+      "rerankers gflops_s and flops_saved: the share of the operations that sharing, cutoff layers and compression\n"
+      "spare.\n\n"
       "Examples:\n"
       "  rerank bench --workload workload.jsonl\n"
       "  rerank bench --model BAAI/bge-reranker-v2-m3 --dtype bf16 --threads 2 --workload workload.jsonl --repeat 5");

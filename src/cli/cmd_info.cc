@@ -1,5 +1,6 @@
 // rerank info: what the model is and how it would run here.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 #include <memory>
@@ -28,8 +29,12 @@ std::string for_people(const ModelInfo& info) {
   row("dtype", info.dtype);
   row("CPU level", info.cpu_level);
   row("threads", fmt::format("{}", info.threads));
-  row("layers", fmt::format("{}", info.layers));
-  row("sizes", fmt::format("hidden {}, heads {}, ffn {}", info.hidden, info.heads, info.ffn));
+  row("layers", info.loaded_layers == info.layers
+                    ? fmt::format("{}", info.layers)
+                    : fmt::format("{}, of which {} are loaded", info.layers, info.loaded_layers));
+  if (!info.cutoff_layers.empty()) row("cutoff layers", fmt::format("{}", fmt::join(info.cutoff_layers, ",")));
+  const std::string kv_heads = info.kv_heads == info.heads ? "" : fmt::format(" (keys and values {})", info.kv_heads);
+  row("sizes", fmt::format("hidden {}, heads {}{}, ffn {}", info.hidden, info.heads, kv_heads, info.ffn));
   row("vocabulary", fmt::format("{} tokens", info.vocabulary));
   row("longest pair", fmt::format("{} tokens", info.max_positions));
   row("parameters", fmt::format("{:.1f} million", static_cast<double>(info.parameters) / 1e6));
@@ -47,8 +52,11 @@ std::string for_programs(const ModelInfo& info) {
                                        {"cpu_level", info.cpu_level},
                                        {"threads", info.threads},
                                        {"layers", info.layers},
+                                       {"loaded_layers", info.loaded_layers},
+                                       {"cutoff_layers", info.cutoff_layers},
                                        {"hidden", info.hidden},
                                        {"heads", info.heads},
+                                       {"kv_heads", info.kv_heads},
                                        {"ffn", info.ffn},
                                        {"vocabulary", info.vocabulary},
                                        {"max_positions", info.max_positions},

@@ -49,15 +49,14 @@ Result<Ranking> rank_passages(const Options& options, const Engine& engine, std:
   return Ranking{std::move(passages), std::move(order)};
 }
 
-std::string for_programs(const Ranking& ranking, bool raw_scores) {
+std::string for_programs(const Ranking& ranking, bool float32) {
   std::string text;
   for (std::size_t rank = 0; rank < ranking.order.size(); ++rank) {
     const auto& [index, score] = ranking.order[rank];
     const PassageRecord& passage = ranking.passages[index];
     text += fmt::format("{{\"rank\":{},\"index\":{},", rank + 1, index);
     if (!passage.id.empty()) text += fmt::format("\"id\":{},", passage.id);
-    text +=
-        fmt::format("\"score\":{},\"text\":{}}}\n", json_number(score.value, raw_scores), json_string(passage.text));
+    text += fmt::format("\"score\":{},\"text\":{}}}\n", json_number(score.value, float32), json_string(passage.text));
   }
   return text;
 }
@@ -101,7 +100,7 @@ Exit run_rank(const Options& options) {
   const Result<Ranking> ranking = rank_passages(options, engine.value(), std::move(passages).value());
   if (!ranking.ok()) return fail(ranking.error());
   return print_answer(
-      options.json ? for_programs(ranking.value(), !options.model.score.normalize)
+      options.json ? for_programs(ranking.value(), scores_are_float32(options.model, engine.value().info()))
                    : for_people(ranking.value(), terminal_columns(STDOUT_FILENO), colour_allowed(STDOUT_FILENO)));
 }
 

@@ -1,5 +1,6 @@
 // rerank score: a score for each (query, passage) pair of a JSONL stream, in input order.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 #include <string>
@@ -51,6 +52,7 @@ class Job {
         output_(output),
         bar_(options.quiet),
         bad_(options.on_error, bar_),
+        float32_(scores_are_float32(options.model, engine.info())),
         lines_(bar_.enabled() ? count_lines(options.input) : 0) {}
 
   // The first error; all scores before it are written by then.
@@ -114,15 +116,21 @@ class Job {
     return write(scores);
   }
 
+  // "score":X, or "scores":[X, ...] of several cutoff layers.
+  std::string score_members(const Score& score) const {
+    if (score.layer_values.empty()) return fmt::format("\"score\":{}", json_number(score.value, float32_));
+    std::vector<std::string> values;
+    for (const double value : score.layer_values) values.push_back(json_number(value, float32_));
+    return fmt::format("\"scores\":[{}]", fmt::join(values, ","));
+  }
+
   Status write(const std::vector<Result<Score>>& scores) {
     std::string text;
     Status bad;
     for (std::size_t pair_idx = 0; pair_idx < scores.size() && bad.ok(); ++pair_idx) {
       const PairRecord& pair = pairs_[pair_idx];
       if (scores[pair_idx].ok()) {
-        const double value = scores[pair_idx].value().value;
-        text += fmt::format("{{\"index\":{},\"score\":{}}}\n", pair.index,
-                            json_number(value, !options_.model.score.normalize));
+        text += fmt::format("{{\"index\":{},{}}}\n", pair.index, score_members(scores[pair_idx].value()));
       } else {
         Error error = scores[pair_idx].error();
         error.where = input_.where(pair.line_number);
@@ -140,6 +148,7 @@ class Job {
   io::OutputFile& output_;
   ProgressBar bar_;
   BadRecords bad_;
+  bool float32_;
   ScoreWindow window_;
   std::vector<PairRecord> pairs_;  // the window
   std::size_t records_ = 0;        // read so far, bad ones too
@@ -180,12 +189,14 @@ void add_score(CLI::App& app, Program& program) {
   command->add_flag("-q,--quiet", options->quiet, "No progress bar");
   add_model_options(*command, options->model);
   command->footer(
+      "With several --cutoff-layers a line has \"scores\":[...] in the order asked for instead of \"score\".\n"
       "\"index\" counts the records of the input from 0; blank lines are not records. Output is written every few "
       "seconds.\nA pair with an empty text gets the score that the reference program gives it. Invalid UTF-8 and lone "
       "surrogates are bad lines.\n\n"
       "Examples:\n"
       "  rerank score --input pairs.jsonl --output scores.jsonl\n"
       "  rerank score --model BAAI/bge-reranker-v2-m3 --normalize --input - < pairs.jsonl\n"
+      "  rerank score --model BAAI/bge-reranker-v2-minicpm-layerwise --cutoff-layers 8,28 --input pairs.jsonl\n"
       "  rerank score --input pairs.jsonl --on-error skip | jq .score");
   command->callback([options, &program] { program.run = [options] { return run_score(*options); }; });
 }

@@ -1,6 +1,10 @@
 #include "cli/model_options.h"
 
+#include <fmt/format.h>
+
 #include <CLI/Validators.hpp>
+#include <algorithm>
+#include <cstdio>
 #include <map>
 
 #include "base/try.h"
@@ -36,21 +40,26 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
         ->type_name("N")
         ->group(kGroup);
   };
+  const auto layers = [&](const char* name, std::vector<int>& target, const char* help) {
+    command.add_option(name, target, help)->delimiter(',')->type_name("N,N,...")->group(kGroup);
+  };
   text("-m,--model", options.model, "DIR|HUB_NAME",
        "Folder with config.json, safetensors and tokenizer.json, or the name of a model in the local Hugging Face "
        "cache, such as BAAI/bge-reranker-v2-m3 [the embedded English model]");
-  text("--method", options.engine.method, "NAME", "How the model scores: cross-encoder [found from config.json]");
+  text("--method", options.engine.method, "NAME",
+       "How the model scores: cross-encoder, yes-logit, layerwise, lightweight, expectation [found from config.json]");
   add_choice<Dtype>(command, "--dtype", "auto|f32|bf16",
                     "Precision of weights and matrix products [auto: bf16 where the CPU has it, else f32]",
                     {{"auto", Dtype::kAuto}, {"f32", Dtype::kF32}, {"bf16", Dtype::kBf16}}, options.engine.dtype);
   number("--threads", options.engine.threads, 0, 1024, "Worker threads [0: one for each CPU]");
   number("--max-length", options.score.max_length, 1, kLongest,
-         "Tokens of a pair, special tokens included [512, or what the model has]");
+         "Tokens of a pair, special tokens included [512, with --truncation card 1024 for LLM rerankers; or what the "
+         "model has; expectation: all]");
   number("--query-max-length", options.score.query_max_length, 0, kLongest,
          "Tokens of the query [0: 3/4 of --max-length]");
   add_choice<Truncation>(command, "--truncation", "flagembedding|card",
-                         "What a pair that is too long loses: the passage's end (flagembedding), or tokens of the "
-                         "longer text first, as in the model card (card) [flagembedding]",
+                         "What a pair that is too long loses: the passage's end by FlagEmbedding's rule "
+                         "(flagembedding), or what the model card's own code cuts (card) [flagembedding]",
                          {{"flagembedding", Truncation::kFlagEmbedding}, {"card", Truncation::kCard}},
                          options.score.truncation);
   command
@@ -58,22 +67,72 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
           "--no-special-in-text", [&options] { options.score.special_tokens_in_text = false; },
           "Keep text that spells a control token, such as </s>, as plain text")
       ->group(kGroup);
-  command.add_flag("--normalize", options.score.normalize, "Scores from 0 to 1: the sigmoid of the logit")
+  command
+      .add_flag("--normalize", options.score.normalize,
+                "Scores from 0 to 1: the sigmoid of a logit, (score - 1) / 6 of an expectation")
       ->group(kGroup);
-  text("--query-instruction", options.score.query_instruction, "TEXT", "Goes before every query");
+  const auto optional_text = [&](const char* name, std::optional<std::string>& target, const char* help) {
+    command
+        .add_option_function<std::string>(
+            name, [&target](const std::string& value) { target = value; }, help)
+        ->type_name("TEXT")
+        ->group(kGroup);
+  };
+  optional_text("--query-instruction", options.score.query_instruction,
+                "Goes before every query [\"A: \" for yes-logit, layerwise and lightweight, else none]");
   text("--query-instruction-format", options.score.query_instruction_format, "FORMAT",
        "How it does: the first {} is the instruction, the second the query, \\n a newline [{}{}]");
-  text("--passage-instruction", options.score.passage_instruction, "TEXT", "Goes before every passage");
+  optional_text("--passage-instruction", options.score.passage_instruction,
+                "Goes before every passage [\"B: \" for the same methods, else none]");
   text("--passage-instruction-format", options.score.passage_instruction_format, "FORMAT",
        "How it does: the first {} is the instruction, the second the passage, \\n a newline [{}{}]");
+  optional_text("--prompt", options.score.prompt,
+                "LLM rerankers: what follows the passage; expectation: the system message [the method's own]");
+  text("--answer", options.engine.answer, "TEXT", "yes-logit: the answer whose logit is the score [Yes]");
+  text("--adapter", options.engine.adapter, "DIR", "A PEFT LoRA adapter to merge into the weights");
+  layers("--cutoff-layers", options.score.cutoff_layers,
+         "Layers whose scores are read, such as 8,16; those above are not loaded [the last]");
+  command.add_option("--compress-ratio", options.score.compress_ratio, "lightweight: passage tokens merged to one [1]")
+      ->type_name("1|2|4|8")
+      ->group(kGroup);
+  layers("--compress-layers", options.score.compress_layers, "lightweight: the layers before which they are [8]");
+  add_choice<Heads>(command, "--heads", "by-position|by-layer",
+                    "lightweight: the k-th cutoff layer is read by the k-th head, as FlagEmbedding does, or by its own "
+                    "[by-position]",
+                    {{"by-position", Heads::kByPosition}, {"by-layer", Heads::kByLayer}}, options.score.heads);
+  add_choice<bool>(command, "--attention-softcap", "on|off",
+                   "lightweight: Gemma 2's cap on attention logits; FlagEmbedding's default leaves it out [off]",
+                   {{"on", true}, {"off", false}}, options.score.attention_softcap);
+  number("--top-logprobs", options.score.top_logprobs, 0, kLongest,
+         "expectation: digits that are not among the K likeliest tokens count 0 [0: all count]");
+  add_choice<Readout>(command, "--readout", "expected-value|high-minus-low",
+                      "expectation: sum of i p(i), or mean p(4..7) minus mean p(1..4) [expected-value]",
+                      {{"expected-value", Readout::kExpectedValue}, {"high-minus-low", Readout::kHighMinusLow}},
+                      options.score.readout);
+  add_choice<bool>(command, "--share-prefixes", "on|off",
+                   "Compute what pairs have in common at their beginning once; changes no score [on]",
+                   {{"on", true}, {"off", false}}, options.score.share_prefixes);
   text("--cpu-level", options.engine.cpu_level, "LEVEL",
        "Highest CPU level to use: scalar, avx2, avx512, avx512-bf16, amx [RERANK_CPU_LEVEL, or else the best]");
 }
 
 Result<Engine> load_engine(const ModelOptions& options) {
-  if (options.model.empty()) return Engine::load_embedded(options.engine);
-  RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options.model));
-  return Engine::load(folder, options.engine);
+  EngineOptions engine_options = options.engine;
+  if (!options.score.cutoff_layers.empty())
+    engine_options.last_layer =
+        std::max(0, *std::max_element(options.score.cutoff_layers.begin(), options.score.cutoff_layers.end()));
+  const auto load = [&]() -> Result<Engine> {
+    if (options.model.empty()) return Engine::load_embedded(engine_options);
+    RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options.model));
+    return Engine::load(folder, engine_options);
+  };
+  RERANK_ASSIGN(Engine engine, load());
+  for (const std::string& remark : engine.remarks(options.score)) fmt::print(stderr, "rerank: {}\n", remark);
+  return engine;
+}
+
+bool scores_are_float32(const ModelOptions& options, const ModelInfo& info) {
+  return !options.score.normalize && info.method != "expectation";
 }
 
 Result<ModelTokenizer> load_tokenizer(const ModelOptions& options) {

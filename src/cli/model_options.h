@@ -17,10 +17,13 @@ struct ModelOptions {
 // Adds them under the heading "Model options". `options` must outlive the parser.
 void add_model_options(CLI::App& command, ModelOptions& options);
 
-// The model that --model names. Errors: see fail_to_load().
+// The model that --model names, with what is not taken as written said on stderr. Errors: see fail_to_load().
 Result<Engine> load_engine(const ModelOptions& options);
 // Its tokenizer alone.
 Result<ModelTokenizer> load_tokenizer(const ModelOptions& options);
+
+// Whether scores are widened float32 values: json_number() then writes them with as many digits as that takes.
+bool scores_are_float32(const ModelOptions& options, const ModelInfo& info);
 
 // What to call the model: the hub name where that was asked for (its folder in the cache is named after a commit), else
 // the engine's own name for it.

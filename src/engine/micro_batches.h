@@ -8,6 +8,10 @@
 
 namespace rerank {
 
+// Tokens that go through the model together. More of them read the weights less often; fewer keep the activations in
+// L2.
+inline constexpr std::size_t kTokensPerMicroBatch = 512;
+
 // Groups of pairs (indices into `tokens`) with at most `budget` tokens each, or a single longer pair. Longest pairs
 // first, so that the last groups that the workers finish are short ones; within a group, pairs fill what room is left.
 //   tokens  [pairs], 0 for a pair that must not run

@@ -70,7 +70,8 @@ Status load_vocabulary(const io::WeightScope& weights, const DecoderConfig& conf
     one_matrix = false;
   }
   if (options.reads == Reads::kAnswer) {
-    RERANK_ASSIGN(loaded.heads, LayerHeads::load_answer(vocabulary, options.answer, config, load_options));
+    RERANK_ASSIGN(const std::int32_t answer, options.answer());
+    RERANK_ASSIGN(loaded.heads, LayerHeads::load_answer(vocabulary, answer, config, load_options));
     return {};
   }
   RERANK_ASSIGN(loaded.vocabulary, Vocabulary::load(vocabulary, config, load_options));

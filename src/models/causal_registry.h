@@ -1,6 +1,7 @@
 // The causal architectures that run, by the names in config.json: one row each.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,7 +23,8 @@ enum class Reads {
 
 struct CausalLoadOptions {
   Reads reads = Reads::kAnswer;
-  std::int32_t answer = 0;     // with kAnswer: the token
+  // With kAnswer: says which token. Asked after the layers are packed, so that a tokenizer may be read meanwhile.
+  std::function<Result<std::int32_t>()> answer = {};
   std::size_t last_layer = 0;  // layers above it are not loaded; 0: all. Rounded up to a layer with a head.
   int threads = 1;
   const LoraAdapter* adapter = nullptr;  // merged into the weights; nullptr: none

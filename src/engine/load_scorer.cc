@@ -1,0 +1,117 @@
+#include "engine/load_scorer.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "base/try.h"
+#include "engine/causal_scorer.h"
+#include "engine/cross_encoder_scorer.h"
+#include "models/causal_registry.h"
+#include "models/lora.h"
+#include "models/registry.h"
+#include "scoring/answer_tokens.h"
+#include "scoring/chat_pairs.h"
+#include "scoring/prompted_pairs.h"
+
+namespace rerank {
+namespace {
+
+using scoring::Method;
+
+Result<LoadedScorer> load_cross_encoder(const ScorerRequest& request) {
+  if (!request.options.adapter.empty())
+    return Error{Error::Code::kUnsupported, "cross-encoders take no adapter", "--adapter",
+                 "merge it into the checkpoint with PEFT's merge_and_unload"};
+  RERANK_ASSIGN(auto model, models::load_classifier(request.checkpoint, request.ops, request.threads));
+  RERANK_ASSIGN(const tokenizer::Tokenizer* tokenizer, request.tokenizer.get());
+  LoadedScorer loaded;
+  loaded.architecture = model.architecture;
+  loaded.sizes = model.model->sizes();
+  loaded.scorer = std::make_unique<const CrossEncoderScorer>(std::move(model.model), *tokenizer, request.workers);
+  return loaded;
+}
+
+models::Reads reads_of(Method method) {
+  if (method == Method::kYesLogit) return models::Reads::kAnswer;
+  return method == Method::kExpectation ? models::Reads::kVocabulary : models::Reads::kLayerHeads;
+}
+
+// How the method writes its pairs.
+Result<CausalScorer::MakeEncoder> encoder_of(const ScorerRequest& request, const tokenizer::Tokenizer& tokenizer,
+                                             int max_positions) {
+  if (request.method == Method::kExpectation) {
+    RERANK_ASSIGN(const auto format, scoring::read_chat_format(request.checkpoint));
+    return CausalScorer::MakeEncoder([&tokenizer, format, max_positions](const ScoreOptions& options) {
+      return scoring::make_chat_pairs(tokenizer, format, options, max_positions);
+    });
+  }
+  RERANK_ASSIGN(const auto format, scoring::read_prompted_pairs(request.checkpoint, tokenizer, request.method));
+  return CausalScorer::MakeEncoder([&tokenizer, format, max_positions](const ScoreOptions& options) {
+    return scoring::make_prompted_pairs(tokenizer, format, options, max_positions);
+  });
+}
+
+Result<LoadedScorer> load_causal(const ScorerRequest& request) {
+  std::optional<models::LoraAdapter> adapter;
+  if (!request.options.adapter.empty()) {
+    RERANK_ASSIGN(adapter, models::LoraAdapter::open(request.options.adapter));
+  }
+  const auto answer = [&]() -> Result<std::int32_t> {
+    RERANK_ASSIGN(const tokenizer::Tokenizer* tokenizer, request.tokenizer.get());
+    return scoring::answer_token(*tokenizer, request.options.answer);
+  };
+  RERANK_ASSIGN(auto model, models::load_decoder(request.checkpoint, request.ops,
+                                                 {.reads = reads_of(request.method),
+                                                  .answer = answer,
+                                                  .last_layer = static_cast<std::size_t>(request.options.last_layer),
+                                                  .threads = request.threads,
+                                                  .adapter = adapter ? &*adapter : nullptr}));
+  RERANK_ASSIGN(const tokenizer::Tokenizer* tokenizer, request.tokenizer.get());
+  LoadedScorer loaded;
+  loaded.architecture = model.architecture;
+  loaded.sizes = model.sizes;
+  if (reads_of(request.method) == models::Reads::kLayerHeads)
+    for (std::size_t layer = model.cutoffs.first; layer <= model.cutoffs.last; layer += model.cutoffs.step)
+      loaded.cutoff_layers.push_back(static_cast<int>(layer));
+  RERANK_ASSIGN(auto make_encoder, encoder_of(request, *tokenizer, model.sizes.max_positions));
+  std::vector<std::int32_t> digits;
+  if (request.method == Method::kExpectation) {
+    RERANK_ASSIGN(digits, scoring::digit_tokens(*tokenizer));
+  }
+  loaded.scorer = std::make_unique<const CausalScorer>(request.method, std::move(model), std::move(make_encoder),
+                                                       std::move(digits), request.workers);
+  return loaded;
+}
+
+}  // namespace
+
+BackgroundTokenizer::BackgroundTokenizer(const io::Checkpoint& checkpoint)
+    : tokenizer_(std::async(std::launch::async, [&checkpoint]() -> Result<tokenizer::Tokenizer> {
+        RERANK_ASSIGN(const std::string_view json, checkpoint.tokenizer_json());
+        return tokenizer::Tokenizer::parse(json, "tokenizer.json");
+      })) {}
+
+Result<const tokenizer::Tokenizer*> BackgroundTokenizer::get() const {
+  const Result<tokenizer::Tokenizer>& tokenizer = tokenizer_.get();
+  if (!tokenizer.ok()) return tokenizer.error();
+  return &tokenizer.value();
+}
+
+Result<LoadedScorer> load_scorer(const ScorerRequest& request) {
+  switch (request.method) {
+    case Method::kCrossEncoder:
+      return load_cross_encoder(request);
+    case Method::kYesLogit:
+    case Method::kLayerwise:
+    case Method::kLightweight:
+    case Method::kExpectation:
+      return load_causal(request);
+    case Method::kReasoning:
+      break;
+  }
+  return Error{Error::Code::kUnsupported, fmt::format("\"{}\" does not run here", scoring::name_of(request.method)),
+               "--method", "this version runs cross-encoder, yes-logit, layerwise, lightweight and expectation"};
+}
+
+}  // namespace rerank

@@ -1,0 +1,49 @@
+#include "engine/pair_encoding.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace rerank {
+namespace {
+
+// Consecutive pairs that one worker encodes: they mostly share their query, which is then encoded once.
+constexpr std::size_t kPairsPerEncoding = 32;
+
+}  // namespace
+
+std::vector<Result<scoring::EncodedPair>> encode_pairs(std::span<const Pair> pairs, const scoring::PairEncoder& encoder,
+                                                       WorkerPool& workers) {
+  std::vector<Result<scoring::EncodedPair>> encoded(pairs.size(), Result<scoring::EncodedPair>(scoring::EncodedPair{}));
+  const std::size_t chunks = (pairs.size() + kPairsPerEncoding - 1) / kPairsPerEncoding;
+  workers.run(chunks, [&](std::size_t chunk_idx, kernels::Workspace&) {
+    const std::size_t first = chunk_idx * kPairsPerEncoding;
+    Result<scoring::EncodedQuery> query = scoring::EncodedQuery{};
+    for (std::size_t i = first; i < std::min(first + kPairsPerEncoding, pairs.size()); ++i) {
+      if (i == first || pairs[i].query != pairs[i - 1].query) query = encoder.encode_query(pairs[i].query);
+      if (query.ok()) {
+        encoded[i] = encoder.encode(query.value(), pairs[i].passage);
+      } else {
+        encoded[i] = query.error();
+      }
+      if (!encoded[i].ok()) encoded[i].error().where = fmt::format("pair {}, {}", i, encoded[i].error().where);
+    }
+  });
+  return encoded;
+}
+
+Error not_finite(std::size_t pair_idx, double score) {
+  return Error{Error::Code::kCorrupt, fmt::format("the score is {}", score), fmt::format("pair {}", pair_idx),
+               "the checkpoint's weights are broken, or too large for bf16: try --dtype f32"};
+}
+
+Error at_pair(std::size_t pair_idx, const Error& error) {
+  return Error{error.code, error.what, fmt::format("pair {}", pair_idx), error.fix};
+}
+
+double sigmoid(double logit) {
+  return 1 / (1 + std::exp(-logit));
+}
+
+}  // namespace rerank

@@ -1,0 +1,25 @@
+// The part of a call that all methods share: texts to token ids, on the workers.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/worker_pool.h"
+#include "rerank/engine.h"
+#include "scoring/pair_encoder.h"
+
+namespace rerank {
+
+// One result a pair; errors say which pair it is.
+std::vector<Result<scoring::EncodedPair>> encode_pairs(std::span<const Pair> pairs, const scoring::PairEncoder& encoder,
+                                                       WorkerPool& workers);
+
+// The error of pair `pair_idx` whose score is not finite.
+Error not_finite(std::size_t pair_idx, double score);
+// `error` of a forward pass as the error of pair `pair_idx`.
+Error at_pair(std::size_t pair_idx, const Error& error);
+
+double sigmoid(double logit);
+
+}  // namespace rerank
