@@ -10,8 +10,8 @@
 
 namespace rerank::scoring {
 
-// The token of `answer`, tokenized like a text of its own: "Yes" of the yes-logit. kUnsupported when it is not a single
-// token. Source: yes_loc in FlagEmbedding's decoder_only/base.py, which takes the first of several.
+// The token of `answer`, tokenized like a text of its own: "Yes" of the yes-logit. kUnsupported when no single token
+// spells it. Source: yes_loc in FlagEmbedding's decoder_only/base.py, which takes the first of several.
 Result<std::int32_t> answer_token(const tokenizer::Tokenizer& tokenizer, std::string_view answer);
 
 // The tokens of "1" .. "7". kUnsupported unless each is a single token. Source: idx_tokens in the LB reranker's card.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,7 +46,7 @@ constexpr Row kTable[] = {
     {"MistralForCausalLM", kAnyAnswer},
 };
 
-// What a published model's name begins with, in lower case.
+// What the names of published models contain, in lower case.
 struct KnownName {
   std::string_view name;
   Method method;

@@ -13,10 +13,6 @@ namespace rerank::scoring {
 // Nothing when the checkpoint has no such file.
 Result<std::optional<io::JsonDocument>> read_tokenizer_config(const io::Checkpoint& checkpoint);
 
-// `json` with ".0" after integers that no 64 bits hold. Most checkpoints say with one that their texts have no limit
-// ("model_max_length": 1000000000000000019884624838656), and our reader refuses those.
-std::string without_huge_integers(std::string_view json);
-
 struct StatedToken {
   bool stated = false;              // whether the file speaks of it at all
   std::optional<std::string> text;  // nothing where it says null
