@@ -22,5 +22,6 @@ void add_eval(CLI::App& app, Program& program);
 void add_tokenize(CLI::App& app, Program& program);
 void add_info(CLI::App& app, Program& program);
 void add_bench(CLI::App& app, Program& program);
+void add_verify(CLI::App& app, Program& program);
 
 }  // namespace rerank::cli

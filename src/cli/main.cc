@@ -78,6 +78,7 @@ Exit run(int argc, char** argv) {
   add_tokenize(app, program);
   add_info(app, program);
   add_bench(app, program);
+  add_verify(app, program);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version
