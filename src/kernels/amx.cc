@@ -31,6 +31,8 @@ constexpr std::size_t kBlockRows = 8, kBlockVecs = 2;
 #include "kernels/block_amx-inl.h"
 //
 
+#include "kernels/widen-inl.h"
+//
 #include "kernels/linear-inl.h"
 //
 #include "kernels/rowwise-inl.h"

@@ -13,6 +13,14 @@ inline void store_line<Element::kBf16>(void* line, const Vec* v) {
 }
 
 template <>
+inline void store_pairs<Element::kBf16>(void* to, Vec even, Vec odd) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512bh values = _mm512_cvtne2ps_pbh(odd, even);
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(order, reinterpret_cast<const __m512i&>(values)));
+}
+
+template <>
 inline void interleave<Element::kBf16>(const bf16* even, const bf16* odd, bf16* out) {
   for (std::size_t i = 0; i < kPanel; i += 16) {
     const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(even + i)));

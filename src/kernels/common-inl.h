@@ -58,6 +58,9 @@ inline void store_lanes<Element::kF32>(void* to, Vec v) {
 // 32 values, rounded to nearest even, to one 64-byte line.
 template <Element>
 inline void store_line(void* line, const Vec* v);
+// kLanes pairs of values, rounded to nearest even: even[i] in the lower half of each 32-bit word.
+template <Element>
+inline void store_pairs(void* to, Vec even, Vec odd);
 // out[2 i] = even[i], out[2 i + 1] = odd[i] for 32 values each.
 template <Element>
 inline void interleave(const bf16* even, const bf16* odd, bf16* out);

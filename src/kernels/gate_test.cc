@@ -24,7 +24,7 @@ AlignedBuffer run(const KernelTable& table, const std::vector<float>& x, const s
   AlignedBuffer y = buffer(round_up(rows, kRowBlock) * packed.out() / 2 * size_of(x_element));
   AlignedBuffer scratch = buffer(linear_scratch_floats() * sizeof(float));
   table.linear({tiles.data(), packed.panels(), packed.bias(), y.data(), rows, packed.in(), packed.out(), 0, x_element,
-                w_element, x_element, gate, Store::kTiles, scratch.as<float>()});
+                packed.format(), x_element, gate, Store::kTiles, scratch.as<float>()});
   return y;
 }
 

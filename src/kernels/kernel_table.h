@@ -9,6 +9,12 @@
 //   panels   a weight [out, in] as the right side: 32 outputs a panel, inputs innermost last:
 //            f32:  panel[p][k][32]           element (32 p + j, k) at p * in * 32 + k * 32 + j
 //            bf16: panel[p][k / 2][32][2]    pairs of inputs side by side, as the dot-product instructions want them
+//            int8, int4: groups of kGroup inputs one after the other, the last one of what is left. A group of g
+//            inputs:
+//              words[g / n][32]  u32: n = 32 / bits inputs of one output; input k in the bits from k % n * bits on
+//              scales[32]        f32
+//              zeros[32]         u16
+//            element (32 p + j, k) is (bits - zero[j]) * scale[j], rounded once to f32.
 //            `in` and `out` are padded to 32 with zeros.
 //
 // Every result row is computed from its own input row by the same operations in the same order, whatever the other rows
@@ -39,6 +45,28 @@ constexpr std::size_t size_of(Element element) {
   return element == Element::kF32 ? 4 : 2;
 }
 
+// How a weight is held. Integers become `Element`s a slice at a time, while they are multiplied.
+enum class WeightFormat : std::uint8_t { kF32, kBf16, kInt8, kInt4 };
+constexpr WeightFormat format_of(Element element) {
+  return element == Element::kF32 ? WeightFormat::kF32 : WeightFormat::kBf16;
+}
+constexpr std::size_t bits_of(WeightFormat format) {
+  constexpr std::size_t kBits[] = {32, 16, 8, 4};
+  return kBits[static_cast<std::size_t>(format)];
+}
+constexpr bool is_quantized(WeightFormat format) {
+  return format == WeightFormat::kInt8 || format == WeightFormat::kInt4;
+}
+inline constexpr std::size_t kGroup = 128;  // inputs that share a scale and a zero
+constexpr std::size_t groups_of(std::size_t in) {
+  return (in + kGroup - 1) / kGroup;
+}
+// Bytes of a panel, or of its first `in` inputs: as many as a multiple of kGroup, or all of them.
+constexpr std::size_t panel_bytes(WeightFormat format, std::size_t in) {
+  constexpr std::size_t kGroupParameters = kPanel * (sizeof(float) + sizeof(std::uint16_t));
+  return in * kPanel * bits_of(format) / 8 + (is_quantized(format) ? groups_of(in) * kGroupParameters : 0);
+}
+
 // The gated ones take two projections at once: in each panel of 32 outputs the first 16 are gates, the last 16 the
 // values they gate, and the result activation(gate) * value has half the columns: `out` is a multiple of 2 kPanel, so
 // that they are padded as tiles want them. They go with Store::kTiles only.
@@ -56,11 +84,13 @@ enum class Store : std::uint8_t {
 // y[r, o] = store(activation(sum_i x[r, i] * w[o, i] + bias[o])), sums in f32.
 struct LinearArgs {
   const void* x;       // tiles [rows, in] of `x_element`; readable up to a multiple of kRowBlock rows
-  const void* panels;  // weight [out, in] of `w_element`
+  const void* panels;  // weight [out, in] in `w_format`
   const float* bias;   // [out padded], zeros where the layer has none
   void* y;             // tiles [rows, out] or rows with y_stride; writable up to a multiple of kRowBlock rows
   std::size_t rows, in, out, y_stride;  // in and out are the padded sizes
-  Element x_element, w_element, y_element;
+  Element x_element;
+  WeightFormat w_format;
+  Element y_element;
   Activation activation;
   Store store;
   float* scratch;  // linear_scratch_floats()
@@ -195,10 +225,11 @@ constexpr std::size_t linear_rows_per_pass(std::size_t bytes_per_row) {
   const std::size_t rows = kInputBytes / bytes_per_row / kRowBlock * kRowBlock;
   return rows < 64 ? 64 : rows > kMostRowsPerPass ? kMostRowsPerPass : rows;
 }
-// Lines of `in` a block of the product walks before it moves on: 16 lines of a panel are 32 KiB, which stay in L1.
+// Lines of `in` a block of the product walks before it moves on: 16 lines of a panel are 32 KiB, which stay in L1. A
+// whole number of groups.
 inline constexpr std::size_t kLinesPerPass = 16;
 
-// Partial sums of one panel for the rows of a pass, and one panel slice widened to f32.
+// Partial sums of one panel for the rows of a pass, and one panel slice, widened.
 constexpr std::size_t linear_scratch_floats() {
   return kMostRowsPerPass * kPanel + kLinesPerPass * (kLineBytes / sizeof(float)) * kPanel;
 }

@@ -58,7 +58,7 @@ void run_linear(benchmark::State& state, const Level& level, const LinearShape& 
   std::size_t turn = 0;
   for (auto _ : state) {
     const PackedWeight& w = weights[turn++ % weights.size()];
-    level.table->linear({x.data(), w.panels(), w.bias(), y.data(), rows, w.in(), w.out(), 0, x_element, element,
+    level.table->linear({x.data(), w.panels(), w.bias(), y.data(), rows, w.in(), w.out(), 0, x_element, w.format(),
                          x_element, shape.activation, Store::kTiles, scratch.as<float>()});
   }
   state.counters["gflops"] = benchmark::Counter(2e-9 * static_cast<double>(rows * shape.in * shape.out),

@@ -28,17 +28,6 @@ inline void store_half_panel_row(void* tiles, std::size_t tiles_per_row, std::si
   for (std::size_t i = 0; i < kVecsPerPanel / 2; ++i) store_lanes<kElement>(to + i * kLanes * size_of(kElement), v[i]);
 }
 
-// bf16 weights under f32 inputs: pairs [k / 2][32][2] to [k][32].
-inline void widen_panel_slice(const void* pairs, std::size_t k, float* out) {
-  const auto* from = static_cast<const std::uint32_t*>(pairs);
-  auto* to = reinterpret_cast<std::uint32_t*>(out);
-  for (std::size_t pair = 0; pair < k / 2; ++pair)
-    for (std::size_t j = 0; j < kPanel; ++j) {
-      to[2 * pair * kPanel + j] = from[pair * kPanel + j] << 16;
-      to[(2 * pair + 1) * kPanel + j] = from[pair * kPanel + j] & 0xFFFF0000u;
-    }
-}
-
 // The finished sums c[32][32] of one block, which become results: all at once, or some rows at a time while the matrix
 // unit works on the next block.
 template <Element kElement>
@@ -113,24 +102,27 @@ class Epilogue {
   std::size_t first_row_, rows_, panel_, next_ = 0;
 };
 
-template <Element kX, Element kW>
+// kWidens: the weights are not held as kX, and are widened to it.
+template <Element kX, bool kWidens>
 inline void linear_of(const LinearArgs& args) {
   constexpr std::size_t kPerLine = kLineBytes / size_of(kX);
   const std::size_t lines = args.in / kPerLine;
-  const std::size_t panel_bytes = args.in * kPanel * size_of(kW);
+  const std::size_t bytes = panel_bytes(args.w_format, args.in);
   const std::size_t rows_per_pass = linear_rows_per_pass(args.in * size_of(kX));
   float* const sums = args.scratch;
   float* const widened = args.scratch + kMostRowsPerPass * kPanel;
   Epilogue<kX> epilogue(args, nullptr, 0, 0, 0);
   for (std::size_t first = 0; first < args.rows; first += rows_per_pass) {
     const std::size_t pass_rows = min_of(rows_per_pass, args.rows - first);
+    // Few rows wait for the widening: the shorter the slice, the sooner the memory is asked for the next one.
+    const std::size_t lines_per_slice = kWidens && pass_rows <= kRowBlock ? kGroup / kPerLine : kLinesPerPass;
     for (std::size_t panel = 0; panel < args.out / kPanel; ++panel) {
-      const std::byte* weights = static_cast<const std::byte*>(args.panels) + panel * panel_bytes;
-      for (std::size_t line = 0; line < lines; line += kLinesPerPass) {
-        const std::size_t slice_lines = min_of(kLinesPerPass, lines - line);
-        const void* slice = weights + line * kPerLine * kPanel * size_of(kW);
-        if constexpr (kX != kW) {
-          widen_panel_slice(slice, slice_lines * kPerLine, widened);
+      const std::byte* weights = static_cast<const std::byte*>(args.panels) + panel * bytes;
+      for (std::size_t line = 0; line < lines; line += lines_per_slice) {
+        const std::size_t slice_lines = min_of(lines_per_slice, lines - line);
+        const void* slice = weights + line * kPanelLineBytes;
+        if constexpr (kWidens) {
+          widen_slice<kX>(args.w_format, weights, line * kPerLine, slice_lines * kPerLine, widened);
           slice = widened;
         }
         for (std::size_t row = 0; row < pass_rows; row += kRowBlock) {
@@ -149,12 +141,15 @@ inline void linear_of(const LinearArgs& args) {
   }
 }
 
+template <Element kX>
+inline void linear_of(const LinearArgs& args) {
+  return args.w_format == format_of(kX) ? linear_of<kX, false>(args) : linear_of<kX, true>(args);
+}
+
 void linear(const LinearArgs& args) {
   begin_products();
-  if (args.x_element == Element::kF32 && args.w_element == Element::kF32) linear_of<Element::kF32, Element::kF32>(args);
-  if (args.x_element == Element::kF32 && args.w_element == Element::kBf16)
-    linear_of<Element::kF32, Element::kBf16>(args);
+  if (args.x_element == Element::kF32) linear_of<Element::kF32>(args);
   if constexpr (kNativeBf16)
-    if (args.x_element == Element::kBf16) linear_of<Element::kBf16, Element::kBf16>(args);
+    if (args.x_element == Element::kBf16) linear_of<Element::kBf16>(args);
   end_products();
 }

@@ -47,8 +47,8 @@ AlignedBuffer run_rows(const KernelTable& table, const Case& c, const Shape& s, 
   AlignedBuffer y = buffer(round_up(s.rows, kRowBlock) * w.out() * sizeof(float));
   for (std::size_t i = 0; i < s.rows * w.out(); ++i) y.as<float>()[i] = initial;
   AlignedBuffer scratch = buffer(linear_scratch_floats() * sizeof(float));
-  table.linear({x.data(), w.panels(), w.bias(), y.data(), s.rows, w.in(), w.out(), w.out(), n.x, n.w, Element::kF32,
-                activation, store, scratch.as<float>(), add_scale});
+  table.linear({x.data(), w.panels(), w.bias(), y.data(), s.rows, w.in(), w.out(), w.out(), n.x, w.format(),
+                Element::kF32, activation, store, scratch.as<float>(), add_scale});
   return y;
 }
 
@@ -170,7 +170,7 @@ TEST(Linear, TilesHoldTheSameValuesAsRows) {
       const PackedWeight w = testing::packed(c.w, c.bias, s.out, s.in, n.w);
       AlignedBuffer tiles = buffer(round_up(s.rows, kRowBlock) * w.out() * size_of(n.x));
       AlignedBuffer scratch = buffer(linear_scratch_floats() * sizeof(float));
-      table.linear({x.data(), w.panels(), w.bias(), tiles.data(), s.rows, w.in(), w.out(), 0, n.x, n.w, n.x,
+      table.linear({x.data(), w.panels(), w.bias(), tiles.data(), s.rows, w.in(), w.out(), 0, n.x, w.format(), n.x,
                     Activation::kGelu, Store::kTiles, scratch.as<float>()});
       for (std::size_t r = 0; r < s.rows; ++r)
         for (std::size_t o = 0; o < s.out; ++o) {

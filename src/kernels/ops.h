@@ -125,9 +125,9 @@ class Ops {
   template <class Out, class In>
   void linear_panels(const Tiles<In>& x, const Weight<Out, In>& w, std::size_t first, std::size_t count,
                      const Acts<Out>& y, float* scratch) const {
-    const auto* panels = static_cast<const std::byte*>(w.panels()) + first * kPanel * w.in() * size_of(w.element());
+    const auto* panels = static_cast<const std::byte*>(w.panels()) + first * panel_bytes(w.format(), w.in());
     table_->linear({x.data, panels, w.bias() + first * kPanel, y.data, x.rows, w.in(), count * kPanel, y.stride,
-                    x.element, w.element(), Element::kF32, Activation::kNone, Store::kRows, scratch});
+                    x.element, w.format(), Element::kF32, Activation::kNone, Store::kRows, scratch});
   }
   // y = x W^T + b as rows of heads.
   template <class Out, class In>
@@ -175,7 +175,7 @@ class Ops {
  private:
   void run(const void* x, std::size_t rows, Element x_element, const PackedWeight& w, void* y, std::size_t y_stride,
            Element y_element, Activation activation, Store store, float* scratch, float add_scale = 1) const {
-    table_->linear({x, w.panels(), w.bias(), y, rows, w.in(), w.out(), y_stride, x_element, w.element(), y_element,
+    table_->linear({x, w.panels(), w.bias(), y, rows, w.in(), w.out(), y_stride, x_element, w.format(), y_element,
                     activation, store, scratch, add_scale});
   }
 

@@ -1,8 +1,7 @@
 #include "kernels/packed_weight.h"
 
 #include <algorithm>
-#include <cstdint>
-#include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "base/half.h"
@@ -28,38 +27,106 @@ void pack_panel(const float* rows, std::size_t in, Element element, void* panel)
     }
 }
 
+// Where the parts of a group lie (kernel_table.h, "panels").
+template <class Byte>
+struct GroupParts {
+  template <class T>
+  using Part = std::conditional_t<std::is_const_v<Byte>, const T, T>;
+
+  Part<std::uint32_t>* words;
+  Part<float>* scales;
+  Part<std::uint16_t>* zeros;
+
+  GroupParts(Byte* panel, WeightFormat format, std::size_t in, std::size_t group)
+      : words(reinterpret_cast<Part<std::uint32_t>*>(panel + panel_bytes(format, group * kGroup))),
+        scales(reinterpret_cast<Part<float>*>(words + std::min(kGroup, in - group * kGroup) * bits_of(format))),
+        zeros(reinterpret_cast<Part<std::uint16_t>*>(scales + kPanel)) {}
+};
+
+void pack_groups(const PackedWeight::QuantizedPanel& from, std::size_t in, WeightFormat format, std::byte* panel) {
+  const std::size_t bits = bits_of(format), in_word = 32 / bits;
+  for (std::size_t group = 0; group < groups_of(in); ++group) {
+    const GroupParts<std::byte> to(panel, format, in, group);
+    std::copy_n(from.scales + group * kPanel, kPanel, to.scales);
+    std::copy_n(from.zeros + group * kPanel, kPanel, to.zeros);
+    for (std::size_t i = 0; i < std::min(kGroup, in - group * kGroup); ++i) {
+      const std::uint8_t* values = from.values + (group * kGroup + i) * kPanel;
+      std::uint32_t* words = to.words + i / in_word * kPanel;
+      for (std::size_t j = 0; j < kPanel; ++j) words[j] |= std::uint32_t{values[j]} << (i % in_word * bits);
+    }
+  }
+}
+
 }  // namespace
 
-Result<PackedWeight> PackedWeight::pack(std::size_t out, std::size_t in, Element element, const RowReader& rows,
-                                        std::span<const float> bias, int threads, const char* purpose) {
+Result<PackedWeight> PackedWeight::allocate(std::size_t out, std::size_t in, WeightFormat format,
+                                            std::span<const float> bias, const char* purpose) {
   PackedWeight packed;
   packed.out_ = round_up(out, kPanel);
   packed.in_ = round_up(in, kPanel);
-  packed.element_ = element;
-  const std::size_t panel_bytes = packed.in_ * kPanel * size_of(element);
-  const std::size_t panels = packed.out_ / kPanel;
-  RERANK_ASSIGN(packed.buffer_, AlignedBuffer::allocate(packed.bias_bytes() + panels * panel_bytes, purpose));
+  packed.format_ = format;
+  const std::size_t bytes = packed.out_ / kPanel * panel_bytes(format, packed.in_);
+  RERANK_ASSIGN(packed.buffer_, AlignedBuffer::allocate(packed.bias_bytes() + bytes, purpose));
   std::copy(bias.begin(), bias.end(), packed.buffer_.as<float>());
-  std::byte* to = packed.buffer_.data() + packed.bias_bytes();
-  parallel_for(panels, threads, [&](std::size_t panel) {
+  return packed;
+}
+
+Result<PackedWeight> PackedWeight::pack(std::size_t out, std::size_t in, Element element, const RowReader& rows,
+                                        std::span<const float> bias, int threads, const char* purpose) {
+  RERANK_ASSIGN(PackedWeight packed, allocate(out, in, format_of(element), bias, purpose));
+  parallel_for(packed.out_ / kPanel, threads, [&](std::size_t panel) {
     std::vector<float> values(kPanel * packed.in_);
     for (std::size_t j = 0; j < std::min(kPanel, out - panel * kPanel); ++j)
       rows(panel * kPanel + j, {values.data() + j * packed.in_, in});
-    pack_panel(values.data(), packed.in_, element, to + panel * panel_bytes);
+    pack_panel(values.data(), packed.in_, element, packed.panel(panel));
+  });
+  return packed;
+}
+
+Result<PackedWeight> PackedWeight::pack_quantized(std::size_t out, std::size_t in, WeightFormat format,
+                                                  const QuantizedReader& panels, std::span<const float> bias,
+                                                  int threads, const char* purpose) {
+  RERANK_ASSIGN(PackedWeight packed, allocate(out, in, format, bias, purpose));
+  parallel_for(packed.out_ / kPanel, threads, [&](std::size_t panel) {
+    const std::size_t groups = groups_of(packed.in_);
+    std::vector<std::uint8_t> values(packed.in_ * kPanel), zeros(groups * kPanel);
+    std::vector<float> scales(groups * kPanel);
+    panels(panel, {values.data(), scales.data(), zeros.data()});
+    // Padding inputs belong to the last group: its zeros make zeros of them.
+    for (std::size_t k = in; k < packed.in_; ++k)
+      std::copy_n(zeros.data() + k / kGroup * kPanel, kPanel, values.data() + k * kPanel);
+    pack_groups({values.data(), scales.data(), zeros.data()}, packed.in_, format, packed.panel(panel));
   });
   return packed;
 }
 
 void PackedWeight::unpack_row(std::size_t row, std::span<float> values) const {
-  const auto* panel = static_cast<const std::byte*>(panels()) + row / kPanel * in_ * kPanel * size_of(element_);
+  const auto* panel = static_cast<const std::byte*>(panels()) + row / kPanel * panel_bytes(format_, in_);
   const std::size_t column = row % kPanel;
-  if (element_ == Element::kF32) {
-    const auto* from = reinterpret_cast<const float*>(panel);
-    for (std::size_t k = 0; k < values.size(); ++k) values[k] = from[k * kPanel + column];
-  } else {
-    const auto* from = reinterpret_cast<const std::uint16_t*>(panel);
-    for (std::size_t k = 0; k < values.size(); ++k)
-      values[k] = bf16_to_f32(from[(k / 2 * kPanel + column) * 2 + k % 2]);
+  switch (format_) {
+    case WeightFormat::kF32: {
+      const auto* from = reinterpret_cast<const float*>(panel);
+      for (std::size_t k = 0; k < values.size(); ++k) values[k] = from[k * kPanel + column];
+      return;
+    }
+    case WeightFormat::kBf16: {
+      const auto* from = reinterpret_cast<const std::uint16_t*>(panel);
+      for (std::size_t k = 0; k < values.size(); ++k)
+        values[k] = bf16_to_f32(from[(k / 2 * kPanel + column) * 2 + k % 2]);
+      return;
+    }
+    case WeightFormat::kInt8:
+    case WeightFormat::kInt4: {
+      const std::size_t bits = bits_of(format_), in_word = 32 / bits;
+      for (std::size_t k = 0; k < values.size(); ++k) {
+        const GroupParts<const std::byte> group(panel, format_, in_, k / kGroup);
+        const std::size_t i = k % kGroup;
+        const std::uint32_t word = group.words[i / in_word * kPanel + column];
+        const auto integer = static_cast<int>(word >> (i % in_word * bits) & ((1u << bits) - 1));
+        values[k] = static_cast<float>(integer - group.zeros[column]) * group.scales[column];
+      }
+      return;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 // The portable level: plain C++, whatever the CPU. Also the slow twin that shows what the others should compute.
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -41,6 +42,8 @@ struct BlockProduct<Element::kF32> {
   }
 };
 
+#include "kernels/widen-inl.h"
+//
 #include "kernels/linear-inl.h"
 //
 #include "kernels/rowwise-inl.h"

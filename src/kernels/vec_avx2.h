@@ -62,6 +62,27 @@ inline Vec first_lanes(Vec a, std::size_t count, Vec other) {
   const __m256i keep = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count > kLanes ? kLanes : count)), lane);
   return _mm256_blendv_ps(other, a, _mm256_castsi256_ps(keep));
 }
+
+// kLanes words of 32 bits.
+using Words = __m256i;
+inline Words load_words(const std::uint32_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline Words load_words(const std::uint16_t* p) {
+  return _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Words upper_halves(Words w) {
+  return _mm256_srli_epi32(w, 16);
+}
+inline Vec numbers(Words w) {
+  return _mm256_cvtepi32_ps(w);
+}
+// The floats whose bits are (w & mask) | bits.
+inline Vec masked_bits(Words w, std::uint32_t mask, std::uint32_t bits) {
+  const __m256i masked = _mm256_and_si256(w, _mm256_set1_epi32(static_cast<int>(mask)));
+  return _mm256_castsi256_ps(_mm256_or_si256(masked, _mm256_set1_epi32(static_cast<int>(bits))));
+}
+
 inline float sum(Vec a) {
   __m128 v = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   v = _mm_add_ps(v, _mm_movehl_ps(v, v));

@@ -57,6 +57,28 @@ inline Vec if_negative(Vec condition, Vec yes, Vec no) {
 inline Vec first_lanes(Vec a, std::size_t count, Vec other) {
   return _mm512_mask_blend_ps(static_cast<__mmask16>(count >= kLanes ? 0xFFFFu : (1u << count) - 1u), other, a);
 }
+
+// kLanes words of 32 bits.
+using Words = __m512i;
+inline Words load_words(const std::uint32_t* p) {
+  return _mm512_loadu_si512(p);
+}
+inline Words load_words(const std::uint16_t* p) {
+  return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline Words upper_halves(Words w) {
+  return _mm512_srli_epi32(w, 16);
+}
+inline Vec numbers(Words w) {
+  return _mm512_cvtepi32_ps(w);
+}
+// The floats whose bits are (w & mask) | bits.
+inline Vec masked_bits(Words w, std::uint32_t mask, std::uint32_t bits) {
+  constexpr int kAndOr = 0xEA;
+  return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(w, _mm512_set1_epi32(static_cast<int>(mask)),
+                                                       _mm512_set1_epi32(static_cast<int>(bits)), kAndOr));
+}
+
 inline float sum(Vec a) {
   return _mm512_reduce_add_ps(a);
 }

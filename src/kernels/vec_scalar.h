@@ -54,6 +54,26 @@ inline Vec if_negative(Vec condition, Vec yes, Vec no) {
 inline Vec first_lanes(Vec a, std::size_t count, Vec other) {
   return count > 0 ? a : other;
 }
+
+// A word of 32 bits.
+using Words = std::uint32_t;
+inline Words load_words(const std::uint32_t* p) {
+  return *p;
+}
+inline Words load_words(const std::uint16_t* p) {
+  return *p;
+}
+inline Words upper_halves(Words w) {
+  return w >> 16;
+}
+inline Vec numbers(Words w) {
+  return static_cast<float>(w);
+}
+// The float whose bits are (w & mask) | bits.
+inline Vec masked_bits(Words w, std::uint32_t mask, std::uint32_t bits) {
+  return std::bit_cast<float>((w & mask) | bits);
+}
+
 inline float sum(Vec a) {
   return a;
 }
