@@ -1,0 +1,68 @@
+// Greedy generation for many prompts at once: prompts enter and finished sequences leave at every step.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/worker_pool.h"
+#include "models/causal_registry.h"
+#include "rerank/error.h"
+#include "tokenizer/tokenizer.h"
+
+namespace rerank {
+
+struct GenerationRequest {
+  std::vector<std::int32_t> prompt;            // at least one token
+  std::size_t max_new_tokens = 0;              // 0: only the prompt runs, and `after_prompt` is filled
+  std::vector<std::string> stop_strings = {};  // generation ends as soon as the new text holds one of them
+  // Tokens whose log-probabilities every step records, from the full softmax.
+  std::vector<std::int32_t> watched = {};
+  std::size_t top_logprobs = 0;  // the K likeliest tokens of every step are recorded
+};
+
+struct GenerationStep {
+  std::int32_t token = 0;
+  std::vector<double> watched;                       // log-probabilities of GenerationRequest::watched
+  std::vector<std::size_t> watched_rank;             // how many tokens are likelier
+  std::vector<std::pair<std::int32_t, double>> top;  // best first; of equal ones the lower id
+};
+
+struct Generation {
+  enum class Finish { kStop, kEndOfText, kLength };
+  std::vector<GenerationStep> steps;  // one a new token, those of the stop string included
+  std::string text;                   // of the new tokens, without the stop string and what follows it
+  Finish finish = Finish::kLength;
+  std::string stop;     // the stop string that ended it
+  GenerationStep next;  // what would have come after the last step: with max_new_tokens 0 the one after the prompt
+};
+
+struct GeneratorOptions {
+  std::size_t kv_bytes = 0;               // memory for keys and values; 0: a quarter of the machine's
+  std::vector<std::int32_t> end_of_text;  // tokens that end a generation
+};
+
+// The tokens, text and probabilities of a request depend on that request and on nothing else, bit for bit: not on what
+// runs beside it, when it entered, or whether it had to be computed again because memory ran short.
+class Generator {
+ public:
+  // Borrows all three.
+  Generator(const models::LoadedDecoder& model, const tokenizer::Tokenizer& tokenizer, WorkerPool& workers,
+            GeneratorOptions options);
+  ~Generator();
+
+  // One result a request, in order; a bad request does not lose the others. `on_done(request_idx, generation)` is
+  // called as each finishes; returning false stops the whole call, and what has not finished is an error that says so.
+  using OnDone = std::function<bool(std::size_t request_idx, const Result<Generation>& generation)>;
+  std::vector<Result<Generation>> generate(std::span<const GenerationRequest> requests, const OnDone& on_done = {});
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rerank
