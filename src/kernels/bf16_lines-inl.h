@@ -13,12 +13,21 @@ inline void store_line<Element::kBf16>(void* line, const Vec* v) {
 }
 
 template <>
-inline void store_pairs<Element::kBf16>(void* to, Vec even, Vec odd) {
-  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
-                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  const __m512bh values = _mm512_cvtne2ps_pbh(odd, even);
-  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(order, reinterpret_cast<const __m512i&>(values)));
-}
+struct TwoInputs<Element::kBf16> {
+  __m512i pairs;
+
+  TwoInputs(Vec even, Vec odd) {
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512bh values = _mm512_cvtne2ps_pbh(odd, even);
+    pairs = _mm512_permutexvar_epi16(order, reinterpret_cast<const __m512i&>(values));
+  }
+  void store_to(std::byte* panel) const { _mm512_storeu_si512(panel, pairs); }
+  Vec add_to(Vec sums, const std::byte* x) const {
+    const __m512i inputs = _mm512_set1_epi32(*reinterpret_cast<const int*>(x));
+    return _mm512_dpbf16_ps(sums, reinterpret_cast<const __m512bh&>(inputs), reinterpret_cast<const __m512bh&>(pairs));
+  }
+};
 
 template <>
 inline void interleave<Element::kBf16>(const bf16* even, const bf16* odd, bf16* out) {

@@ -1,4 +1,4 @@
-// c[rows, 32] (+)= left[rows, k] panel[k, 32] in f32 with fused multiply-add, kRows x kCols vectors of sums in
+// c[rows, 32] (+)= left[rows, k] panel[k, 32] in f32 with fused multiply-add, kRows x kVecs vectors of sums in
 // registers. No include guard: one copy for each target, inside its namespace and region. The target's file defines
 // kBlockRows and kBlockVecs.
 //
@@ -29,14 +29,15 @@ inline void mul_rows_f32(const std::byte* first, const Left& left, std::size_t l
 
 template <>
 struct BlockProduct<Element::kF32> {
+  static constexpr bool kChains = true;
   template <class Panel, class Work>
   static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {
-    for (std::size_t row = 0; row < rows; row += kBlockRows) {
-      const std::byte* first = left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
-      for (std::size_t v = 0; v < kPanel / kLanes; v += kBlockVecs)
-        mul_rows_f32<kBlockRows, kBlockVecs>(first, left, lines, panel, v * kLanes, c + row * c_stride + v * kLanes,
-                                             c_stride, accumulate);
-    }
+    for_row_blocks<kBlockRows>(0, rows, [&]<std::size_t kRows>(std::size_t row) {
+      constexpr std::size_t kVecs = min_of(kBlockRows * kBlockVecs / kRows, kVecsPerPanel);
+      for (std::size_t v = 0; v < kVecsPerPanel; v += kVecs)
+        mul_rows_f32<kRows, kVecs>(row_of(left, row), left, lines, panel, v * kLanes, c + row * c_stride + v * kLanes,
+                                   c_stride, accumulate);
+    });
   }
 };

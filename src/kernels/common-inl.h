@@ -17,6 +17,18 @@ inline Left left_of_tiles(const void* tiles, std::size_t tiles_per_row, std::siz
           kTileBytes, tiles_per_row * kTileBytes};
 }
 
+inline const std::byte* row_of(const Left& left, std::size_t row) {
+  return left.data + row / kTileRows * left.tile_stride + row % kTileRows * left.row_stride;
+}
+
+// Calls block.operator()<count>(row) for blocks of kMost rows from `row` on, the last of which may go past `rows`; less
+// than half a block becomes one of half the size, and so on. A block of one row reads its panel as fast as memory goes.
+template <std::size_t kMost, class Block>
+inline void for_row_blocks(std::size_t row, std::size_t rows, const Block& block) {
+  for (; row + kMost / 2 < rows; row += kMost) block.template operator()<kMost>(row);
+  if constexpr (kMost > 1) for_row_blocks<kMost / 2>(row, rows, block);
+}
+
 // Where the 64-byte line `line` of row `row` lies in a tiles matrix.
 inline std::byte* line_of_tiles(void* tiles, std::size_t tiles_per_row, std::size_t row, std::size_t line) {
   return static_cast<std::byte*>(tiles) + (row / kTileRows * tiles_per_row + line) * kTileBytes +
@@ -46,8 +58,30 @@ struct NoWork {
 // c[rows, 32] = left[rows, k] panel[k, 32], or added to c; k is `lines` 64-byte lines. Up to the next multiple of
 // kTileRows it may read more rows and write sums of them. A product that leaves the vector units idle calls work.some()
 // after each line.
+//
+// kChains: each of its sums is what TwoInputs::add_to makes of all inputs in order, so that a product may also go
+// without a panel.
 template <Element>
 struct BlockProduct;
+// The weights of kLanes outputs for inputs 2 i and 2 i + 1, as the product takes them.
+template <Element>
+struct TwoInputs;
+template <>
+struct TwoInputs<Element::kF32> {
+  Vec even, odd;
+
+  TwoInputs(Vec even_weights, Vec odd_weights) : even(even_weights), odd(odd_weights) {}
+  // To where they belong in a panel.
+  void store_to(std::byte* panel) const {
+    store(reinterpret_cast<float*>(panel), even);
+    store(reinterpret_cast<float*>(panel) + kPanel, odd);
+  }
+  // The sums with their terms for the two inputs at x.
+  Vec add_to(Vec sums, const std::byte* x) const {
+    const auto* inputs = reinterpret_cast<const float*>(x);
+    return fma(broadcast(inputs[1]), odd, fma(broadcast(inputs[0]), even, sums));
+  }
+};
 // kLanes neighbouring values, rounded to nearest even.
 template <Element>
 inline void store_lanes(void* to, Vec v);
@@ -58,9 +92,6 @@ inline void store_lanes<Element::kF32>(void* to, Vec v) {
 // 32 values, rounded to nearest even, to one 64-byte line.
 template <Element>
 inline void store_line(void* line, const Vec* v);
-// kLanes pairs of values, rounded to nearest even: even[i] in the lower half of each 32-bit word.
-template <Element>
-inline void store_pairs(void* to, Vec even, Vec odd);
 // out[2 i] = even[i], out[2 i + 1] = odd[i] for 32 values each.
 template <Element>
 inline void interleave(const bf16* even, const bf16* odd, bf16* out);

@@ -141,8 +141,26 @@ inline void linear_of(const LinearArgs& args) {
   }
 }
 
+// Up to kFewRows rows against integers, as a step of generation has them.
+template <Element kX>
+inline void linear_of_few_rows(const LinearArgs& args) {
+  const Left left = left_of_tiles(args.x, args.in * size_of(kX) / kLineBytes, 0);
+  const std::size_t bytes = panel_bytes(args.w_format, args.in);
+  for (std::size_t panel = 0; panel < args.out / kPanel; ++panel) {
+    const std::byte* weights = static_cast<const std::byte*>(args.panels) + panel * bytes;
+    if (args.w_format == WeightFormat::kInt4) {
+      mul_few_rows<4, kX>(left, args.rows, weights, args.in, args.scratch);
+    } else {
+      mul_few_rows<8, kX>(left, args.rows, weights, args.in, args.scratch);
+    }
+    Epilogue<kX>(args, args.scratch, 0, args.rows, panel).rest();
+  }
+}
+
 template <Element kX>
 inline void linear_of(const LinearArgs& args) {
+  if constexpr (BlockProduct<kX>::kChains)
+    if (is_quantized(args.w_format) && args.rows <= kFewRows) return linear_of_few_rows<kX>(args);
   return args.w_format == format_of(kX) ? linear_of<kX, false>(args) : linear_of<kX, true>(args);
 }
 

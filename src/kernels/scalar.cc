@@ -23,6 +23,7 @@ inline void end_products() {}
 // Innermost over the 32 outputs, which compilers turn into whatever vectors the baseline has.
 template <>
 struct BlockProduct<Element::kF32> {
+  static constexpr bool kChains = false;  // in one lane they would be slower than over a panel
   template <class Panel, class Work>
   static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {

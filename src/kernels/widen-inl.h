@@ -25,58 +25,63 @@ struct Integers {
   static constexpr float term(std::size_t i) { return static_cast<float>(1u << (23 - i * kBits)); }
 };
 
-// How far ahead of the widening memory is asked for weights: their use would else wait between two slices.
+// How far ahead memory is asked for the integers, so that it also works while a widened slice is multiplied.
 constexpr std::size_t kWidenAhead = 4096;
 
-// Inputs 2 i and 2 i + 1 of kLanes outputs, in two lines of an f32 panel or one of bf16.
-template <Element kX>
-inline void store_two_inputs(std::byte* to, Vec even, Vec odd) {
-  if constexpr (kX == Element::kBf16) {
-    store_pairs<kX>(to, even, odd);
-  } else {
-    store(reinterpret_cast<float*>(to), even);
-    store(reinterpret_cast<float*>(to) + kPanel, odd);
-  }
-}
-
-// One group of `inputs` inputs (kernel_table.h, "panels").
-template <std::size_t kBits, Element kX>
-inline void widen_group(const std::byte* group, std::size_t inputs, std::byte* out) {
+// A group of `inputs` inputs (kernel_table.h, "panels") with its parameters at hand.
+template <std::size_t kBits>
+class Group {
+ public:
   using Field = Integers<kBits>;
-  const auto* words = reinterpret_cast<const std::uint32_t*>(group);
-  const std::size_t rows = inputs / Field::kInWord;
-  const auto* scales = reinterpret_cast<const float*>(words + rows * kPanel);
-  const auto* zeros = reinterpret_cast<const std::uint16_t*>(scales + kPanel);
-  Vec scale[kVecsPerPanel], zero[Field::kInHalf][kVecsPerPanel];
-  for (std::size_t v = 0; v < kVecsPerPanel; ++v) {
-    scale[v] = load(scales + v * kLanes);
-    for (std::size_t i = 0; i < Field::kInHalf; ++i)
-      zero[i][v] = add(numbers(load_words(zeros + v * kLanes)), broadcast(Field::term(i)));
-  }
-  constexpr std::size_t kTwoInputs = 2 * kPanel * size_of(kX);
-  for (std::size_t row = 0; row < rows; ++row, words += kPanel, out += Field::kInHalf * kTwoInputs) {
-    const auto* ahead = reinterpret_cast<const std::byte*>(words) + kWidenAhead;
-    __builtin_prefetch(ahead);
-    __builtin_prefetch(ahead + kLineBytes);
+
+  Group(const std::byte* group, std::size_t inputs)
+      : words_(reinterpret_cast<const std::uint32_t*>(group)), rows_(inputs / Field::kInWord) {
+    const auto* scales = reinterpret_cast<const float*>(words_ + rows_ * kPanel);
+    const auto* zeros = reinterpret_cast<const std::uint16_t*>(scales + kPanel);
     for (std::size_t v = 0; v < kVecsPerPanel; ++v) {
-      Words w = load_words(words + v * kLanes);
-      std::byte* to = out + v * kLanes * sizeof(float);
-      for (std::size_t half = 0; half < 2; ++half, w = upper_halves(w)) {
-        Vec values[Field::kInHalf];
-        for (std::size_t i = 0; i < Field::kInHalf; ++i)
-          values[i] = mul(sub(masked_bits(w, Field::mask(i), Field::exponent(i)), zero[i][v]), scale[v]);
-        for (std::size_t i = 0; i < Field::kInHalf; i += 2, to += kTwoInputs)
-          store_two_inputs<kX>(to, values[i], values[i + 1]);
+      scale_[v] = load(scales + v * kLanes);
+      for (std::size_t i = 0; i < Field::kInHalf; ++i)
+        zero_[i][v] = add(numbers(load_words(zeros + v * kLanes)), broadcast(Field::term(i)));
+    }
+  }
+
+  // Calls use(pair, v, weights) with TwoInputs of inputs 2 pair and 2 pair + 1 for the vector v of outputs; for each v
+  // the pairs rise.
+  template <Element kX, class Use>
+  void for_pairs(const Use& use) const {
+    for (std::size_t row = 0; row < rows_; ++row) {
+      const std::uint32_t* words = words_ + row * kPanel;
+      const auto* ahead = reinterpret_cast<const std::byte*>(words) + kWidenAhead;
+      __builtin_prefetch(ahead);
+      __builtin_prefetch(ahead + kLineBytes);
+      for (std::size_t v = 0; v < kVecsPerPanel; ++v) {
+        Words w = load_words(words + v * kLanes);
+        for (std::size_t half = 0; half < 2; ++half, w = upper_halves(w))
+          for (std::size_t i = 0; i < Field::kInHalf; i += 2)
+            use((row * Field::kInWord + half * Field::kInHalf + i) / 2, v,
+                TwoInputs<kX>(number(w, i, v), number(w, i + 1, v)));
       }
     }
   }
-}
+
+ private:
+  Vec number(Words w, std::size_t i, std::size_t v) const {
+    return mul(sub(masked_bits(w, Field::mask(i), Field::exponent(i)), zero_[i][v]), scale_[v]);
+  }
+
+  const std::uint32_t* words_;
+  std::size_t rows_;
+  Vec scale_[kVecsPerPanel], zero_[Field::kInHalf][kVecsPerPanel];
+};
 
 template <std::size_t kBits, Element kX>
 inline void widen_groups(const std::byte* group, std::size_t bytes_per_group, std::size_t inputs, void* out) {
   auto* to = static_cast<std::byte*>(out);
   for (std::size_t k = 0; k < inputs; k += kGroup, group += bytes_per_group, to += kGroup * kPanel * size_of(kX))
-    widen_group<kBits, kX>(group, min_of(kGroup, inputs - k), to);
+    Group<kBits>(group, min_of(kGroup, inputs - k))
+        .template for_pairs<kX>([to](std::size_t pair, std::size_t v, const TwoInputs<kX>& weights) {
+          weights.store_to(to + pair * 2 * kPanel * size_of(kX) + v * kLanes * sizeof(float));
+        });
 }
 
 // Inputs first .. first + inputs of a panel in another format; `first` is a multiple of kGroup, and `inputs` one too
@@ -90,4 +95,33 @@ inline void widen_slice(WeightFormat format, const std::byte* panel, std::size_t
   if (format == WeightFormat::kInt8) widen_groups<8, kX>(from, group, inputs, out);
   if constexpr (kX == Element::kF32)
     if (format == WeightFormat::kBf16) widen_bf16(from, inputs, out);
+}
+
+// c[kRows, 32] = left[kRows, in] panel[in, 32] for a panel of integers: what is widened goes straight into the sums.
+template <std::size_t kBits, Element kX, std::size_t kRows>
+inline void mul_rows_integers(const Left& left, const std::byte* panel, std::size_t in, float* c) {
+  constexpr std::size_t kPerLine = kLineBytes / size_of(kX);
+  const std::size_t bytes_per_group = panel_bytes(kBits == 4 ? WeightFormat::kInt4 : WeightFormat::kInt8, kGroup);
+  Vec sums[kRows][kVecsPerPanel];
+  for (std::size_t r = 0; r < kRows; ++r)
+    for (std::size_t v = 0; v < kVecsPerPanel; ++v) sums[r][v] = broadcast(0.0f);
+  for (std::size_t k = 0; k < in; k += kGroup, panel += bytes_per_group) {
+    const std::byte* lines = left.data + k / kPerLine * left.line_stride;
+    Group<kBits>(panel, min_of(kGroup, in - k))
+        .template for_pairs<kX>([&](std::size_t pair, std::size_t v, const TwoInputs<kX>& weights) {
+          const std::byte* x = lines + 2 * pair / kPerLine * left.line_stride + 2 * pair % kPerLine * size_of(kX);
+          for (std::size_t r = 0; r < kRows; ++r) sums[r][v] = weights.add_to(sums[r][v], x + r * left.row_stride);
+        });
+  }
+  for (std::size_t r = 0; r < kRows; ++r)
+    for (std::size_t v = 0; v < kVecsPerPanel; ++v) store(c + r * kPanel + v * kLanes, sums[r][v]);
+}
+
+// The same for up to kFewRows rows; more would not fit into the registers beside the parameters.
+constexpr std::size_t kFewRows = 4;
+template <std::size_t kBits, Element kX>
+inline void mul_few_rows(const Left& left, std::size_t rows, const std::byte* panel, std::size_t in, float* c) {
+  if (rows == 1) return mul_rows_integers<kBits, kX, 1>(left, panel, in, c);
+  if (rows == 2) return mul_rows_integers<kBits, kX, 2>(left, panel, in, c);
+  return mul_rows_integers<kBits, kX, kFewRows>(left, panel, in, c);
 }
