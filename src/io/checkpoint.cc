@@ -189,6 +189,7 @@ struct Checkpoint::State {
   Mappings mappings;
   WeightStore weights;
   Result<std::string_view> tokenizer_json, tokenizer_config_json;
+  std::optional<std::string_view> generation_config_json, chat_template_jinja;
 };
 
 Checkpoint::Checkpoint(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -220,9 +221,16 @@ Result<Checkpoint> Checkpoint::open(const fs::path& folder) {
   Result<std::string_view> tokenizer =
       has_entry(folder / "tokenizer.json") ? text_of("tokenizer.json") : no_tokenizer(folder);
   Result<std::string_view> tokenizer_config = text_of("tokenizer_config.json");
-  return Checkpoint(
-      std::unique_ptr<State>(new State{folder.string(), std::move(config), std::move(mappings), std::move(weights),
-                                       std::move(tokenizer), std::move(tokenizer_config)}));
+  const auto optional_text_of = [&](const char* file_name) -> Result<std::optional<std::string_view>> {
+    if (!has_entry(folder / file_name)) return std::optional<std::string_view>();
+    RERANK_ASSIGN(const std::string_view text, text_of(file_name));
+    return std::optional(text);
+  };
+  RERANK_ASSIGN(const auto generation_config, optional_text_of("generation_config.json"));
+  RERANK_ASSIGN(const auto chat_template, optional_text_of("chat_template.jinja"));
+  return Checkpoint(std::unique_ptr<State>(new State{folder.string(), std::move(config), std::move(mappings),
+                                                     std::move(weights), std::move(tokenizer),
+                                                     std::move(tokenizer_config), generation_config, chat_template}));
 }
 
 Result<Checkpoint> Checkpoint::from_memory(const EmbeddedCheckpoint& files) {
@@ -232,8 +240,8 @@ Result<Checkpoint> Checkpoint::from_memory(const EmbeddedCheckpoint& files) {
                 parse_safetensors_header(files.safetensors, files.safetensors.size(), weights_name));
   WeightStore weights;
   RERANK_TRY(weights.add(weights_name, std::move(entries), files.safetensors, nullptr));
-  return Checkpoint(std::unique_ptr<State>(
-      new State{name, std::move(config), {}, std::move(weights), files.tokenizer_json, files.tokenizer_config_json}));
+  return Checkpoint(std::unique_ptr<State>(new State{
+      name, std::move(config), {}, std::move(weights), files.tokenizer_json, files.tokenizer_config_json, {}, {}}));
 }
 
 const std::string& Checkpoint::name() const {
@@ -247,6 +255,12 @@ Result<std::string_view> Checkpoint::tokenizer_json() const {
 }
 Result<std::string_view> Checkpoint::tokenizer_config_json() const {
   return state_->tokenizer_config_json;
+}
+std::optional<std::string_view> Checkpoint::generation_config_json() const {
+  return state_->generation_config_json;
+}
+std::optional<std::string_view> Checkpoint::chat_template_jinja() const {
+  return state_->chat_template_jinja;
 }
 WeightScope Checkpoint::weights() const {
   return WeightScope(state_->weights);

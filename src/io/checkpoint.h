@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +46,9 @@ class Checkpoint {
   // The texts of these files. kNotFound when there are none; says how to make a tokenizer.json from what is there.
   Result<std::string_view> tokenizer_json() const;
   Result<std::string_view> tokenizer_config_json() const;
+  // The same of files that a checkpoint may do without.
+  std::optional<std::string_view> generation_config_json() const;
+  std::optional<std::string_view> chat_template_jinja() const;
 
   WeightScope weights() const;       // the root of all tensor names
   const WeightStore& store() const;  // counts and sizes

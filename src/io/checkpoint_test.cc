@@ -183,6 +183,22 @@ TEST(Checkpoint, ReadsOneFileAndItsTexts) {
   EXPECT_EQ(checkpoint.weights().tensor("a", {3}, Dtype::kU8).value().bytes.size(), 3U);
 }
 
+TEST(Checkpoint, ReadsTheTextsThatMayBeMissing) {
+  const TempFolder folder;
+  folder.write("config.json", "{}");
+  folder.write("model.safetensors", bytes_tensor("a", 3));
+  const auto without = Checkpoint::open(folder.path());
+  ASSERT_TRUE(without.ok()) << without.error().message();
+  EXPECT_FALSE(without.value().generation_config_json());
+  EXPECT_FALSE(without.value().chat_template_jinja());
+  folder.write("generation_config.json", R"({"eos_token_id": 2})");
+  folder.write("chat_template.jinja", "{{ messages }}");
+  const auto with = Checkpoint::open(folder.path());
+  ASSERT_TRUE(with.ok()) << with.error().message();
+  EXPECT_EQ(with.value().generation_config_json(), R"({"eos_token_id": 2})");
+  EXPECT_EQ(with.value().chat_template_jinja(), "{{ messages }}");
+}
+
 TEST(Checkpoint, SaysHowToMakeTheTokenizer) {
   const TempFolder folder;
   folder.write("config.json", "{}");
