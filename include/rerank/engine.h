@@ -30,12 +30,16 @@ struct Pair {
 };
 
 struct Score {
-  // A logit (a float32 widened) or an expected value, or either mapped to [0, 1] if `normalize` was asked for. Of
-  // several cutoff layers the highest one's.
+  // A logit (a float32 widened) or an expected value, or either mapped to [0, 1] if `normalize` was asked for; the
+  // probability of true that reasoning gives. Of several cutoff layers the highest one's.
   double value = 0;
   std::uint32_t tokens = 0;               // tokens of the pair, special tokens and prompt included
   std::uint32_t cut_tokens = 0;           // tokens of query and passage that truncation left out
   std::vector<double> layer_values = {};  // of several cutoff layers, in the order asked for; else empty
+  // Reasoning only.
+  std::string reasoning = {};    // what the model wrote, without the verdict
+  std::uint32_t new_tokens = 0;  // that it wrote, those of the verdict included
+  bool finished = true;          // whether it came to a verdict of its own
 };
 
 struct RankedPassage {
@@ -47,7 +51,7 @@ struct RankedPassage {
 struct ModelInfo {
   std::string name;           // folder name, or "embedded"
   std::string architecture;   // as in config.json: "XLMRobertaForSequenceClassification"
-  std::string method;         // "cross-encoder", "yes-logit", "layerwise", "lightweight", "expectation"
+  std::string method;         // "cross-encoder", "yes-logit", "layerwise", "lightweight", "expectation", "reasoning"
   std::string method_reason;  // why that method: "config.json names XLMRobertaForSequenceClassification"
   std::string dtype;          // "f32" or "bf16"
   std::string cpu_level;      // "amx", "avx512-bf16", ...
@@ -66,6 +70,7 @@ struct ModelInfo {
 struct Work {
   std::uint64_t tokens_given = 0;     // tokens of all pairs scored
   std::uint64_t tokens_computed = 0;  // tokens that went through the first layer: fewer where prefixes were shared
+  std::uint64_t new_tokens = 0;       // generated, by reasoning
   double flops = 0;                   // of matrix products and attention
   double flops_given = 0;             // what they would be for every token in every layer of the checkpoint
 };

@@ -1,11 +1,17 @@
 // What a caller can choose. Names and defaults follow FlagEmbedding's rerankers.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "rerank/error.h"
+
 namespace rerank {
+
+struct Score;
 
 enum class Dtype {
   kAuto,  // bf16 where the CPU multiplies it natively (AMX, AVX512-BF16), else f32
@@ -35,6 +41,17 @@ enum class Readout {
   kHighMinusLow,   // mean of p(4) .. p(7) minus mean of p(1) .. p(4), behind the published evaluation
 };
 
+// What becomes of the reasoning that a `reasoning` model wrote: p(true) / (p(true) + p(false)) is read where they say.
+enum class Verdict {
+  // Where the model said true or false. Where it never did (the limit came first, say), after its last whole sentence
+  // and an end of thinking that is written for it.
+  kForced,
+  // The official code: at the last token, whatever that is; as above only where one of the two is not among the 20
+  // likeliest tokens there. Meaningless after a cut in the middle of the reasoning.
+  kOfficial,
+  kCard,  // the model card: at the last token; a pair is an error where one of the two is not among the 20 likeliest
+};
+
 // Fixed when a model is loaded.
 struct EngineOptions {
   Dtype dtype = Dtype::kAuto;
@@ -43,6 +60,7 @@ struct EngineOptions {
   int last_layer = 0;          // layerwise and lightweight: layers above it are not loaded; 0: all
   std::string adapter = {};    // folder of a PEFT LoRA adapter, merged into the weights when they are loaded
   std::string answer = "Yes";  // yes-logit: the answer whose first token's logit is the score
+  std::size_t kv_bytes = 0;    // generation: memory for keys and values; 0: a quarter of the machine's
   // Caps the CPU level: scalar, avx2, avx512, avx512-bf16, amx; empty: RERANK_CPU_LEVEL, else the best.
   std::string cpu_level = {};
 };
@@ -50,9 +68,10 @@ struct EngineOptions {
 // May differ from call to call.
 struct ScoreOptions {
   // Tokens of a whole pair, special tokens included; what it means for LLM rerankers, `truncation` says. 0: 512 (card:
-  // 1024), or the model's positions if fewer; expectation: the model's positions.
+  // 1024), or the model's positions if fewer; expectation: the model's positions; reasoning: 16000, new tokens
+  // included, or the model's positions if fewer.
   int max_length = 0;
-  int query_max_length = 0;  // tokens of the query; 0: three quarters of max_length
+  int query_max_length = 0;  // tokens of the query; 0: three quarters of max_length, or all (expectation, reasoning)
   Truncation truncation = Truncation::kFlagEmbedding;
   // Text that spells a control token ("</s>") becomes it, as in the reference; false keeps it plain text:
   // docs/security.md.
@@ -67,7 +86,8 @@ struct ScoreOptions {
   std::string query_instruction_format = "{}{}";
   std::optional<std::string> passage_instruction = {};
   std::string passage_instruction_format = "{}{}";
-  // LLM rerankers: what follows the passage; for the expectation the system message. None: the method's own.
+  // LLM rerankers: what follows the passage; for the expectation the system message; for reasoning what goes around the
+  // query, with FILL_QUERY_HERE in its place. None: the method's own.
   std::optional<std::string> prompt = {};
 
   // Layerwise and lightweight: the layers whose scores are read; empty: the last one. Layers that have no head are left
@@ -81,6 +101,16 @@ struct ScoreOptions {
 
   int top_logprobs = 0;  // expectation: p(i) of tokens that are not among the K likeliest counts 0; 0: all count
   Readout readout = Readout::kExpectedValue;
+
+  // Reasoning: tokens that the model may write; 0: none, and every verdict is forced. None: 8192, or that share of a
+  // context below 16000.
+  std::optional<int> max_new_tokens = {};
+  // Reasoning: after so many new tokens the verdict is forced, whatever `verdict` says; 0: no budget.
+  int think_budget = 0;
+  Verdict verdict = Verdict::kForced;
+  // Reasoning takes long: called as each pair's score is known, from one thread at a time. False ends the call soon;
+  // pairs without a score are errors then. The other methods do not call it.
+  std::function<bool(std::size_t pair_idx, const Result<Score>& score)> on_score = {};
 
   // Tokens that pairs have in common at their beginning are computed once. Changes speed, never a score.
   bool share_prefixes = true;
