@@ -70,9 +70,9 @@ struct ModelInfo {
 struct Work {
   std::uint64_t tokens_given = 0;     // tokens of all pairs scored
   std::uint64_t tokens_computed = 0;  // tokens that went through the first layer: fewer where prefixes were shared
-  std::uint64_t new_tokens = 0;       // generated, by reasoning
   double flops = 0;                   // of matrix products and attention
   double flops_given = 0;             // what they would be for every token in every layer of the checkpoint
+  std::uint64_t new_tokens = 0;       // generated, by reasoning
 };
 
 // Ids of one text or pair as the model's tokenizer.json gives them; no truncation.
