@@ -1,5 +1,7 @@
 #include "models/load_weights.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/try.h"
@@ -24,6 +26,72 @@ Result<std::vector<float>> read_bias(const io::WeightScope& linear, std::size_t 
   read_row(tensor, 0, values, options);
   return values;
 }
+
+// The linear layers whose rows make up one packed weight: all of floats, or all quantized.
+class LinearLayers {
+ public:
+  LinearLayers(std::size_t in, const LoadOptions& options) : in_(in), options_(&options) {}
+
+  // The next one, [out, in].
+  Status add(const io::WeightScope& linear, std::size_t out) {
+    if (options_->quantization == Quantization::kAwq && AwqMatrix::is_at(linear)) {
+      RERANK_ASSIGN(AwqMatrix matrix, AwqMatrix::open(linear, out, in_));
+      if (options_->adapter != nullptr && options_->adapter->touches(linear.path() + ".weight"))
+        return Error{Error::Code::kUnsupported, "the adapter changes a quantized weight", matrix.qweight.where(),
+                     "use the adapter with the checkpoint that was not quantized"};
+      quantized_.push_back(matrix);
+    } else {
+      RERANK_ASSIGN(const io::Tensor weight, load_matrix(linear, "weight", {out, in_}, *options_));
+      floats_.push_back(weight);
+    }
+    if (quantized_.empty() || floats_.empty()) return {};
+    return Error{Error::Code::kUnsupported, "one of several layers that are held together is quantized, another is not",
+                 linear.path(), ""};
+  }
+  bool quantized() const { return !quantized_.empty(); }
+
+  // Row `row` of layer `layer`; zeros where there is no row.
+  struct Source {
+    std::size_t layer = 0;
+    std::optional<std::size_t> row;
+  };
+  template <class SourceOf>
+  Result<kernels::PackedWeight> pack(std::size_t out, const SourceOf& source_of, std::span<const float> bias) const {
+    if (quantized()) {
+      const auto row = [&](std::size_t r) {
+        const Source source = source_of(r);
+        return source.row ? AwqRow{&quantized_[source.layer], *source.row} : AwqRow{};
+      };
+      auto packed = pack_awq(out, in_, row, bias, options_->threads);
+      for (const AwqMatrix& matrix : quantized_) matrix.release();
+      return packed;
+    }
+    const auto row = [&](std::size_t r, std::span<float> values) {
+      const Source source = source_of(r);
+      if (source.row) return read(source, values);
+      std::fill(values.begin(), values.end(), 0.0f);
+    };
+    return pack_floats(out, in_, row, bias);
+  }
+
+  // The same for floats alone, with rows of another width.
+  Result<kernels::PackedWeight> pack_floats(std::size_t out, std::size_t in,
+                                            const kernels::PackedWeight::RowReader& row,
+                                            std::span<const float> bias) const {
+    auto packed = kernels::PackedWeight::pack(out, in, options_->element, row, bias, options_->threads, "weights");
+    for (const io::Tensor& weight : floats_) io::release(weight);
+    return packed;
+  }
+  void read(const Source& source, std::span<float> values) const {
+    read_row(floats_[source.layer], *source.row, values, *options_);
+  }
+
+ private:
+  std::size_t in_;
+  const LoadOptions* options_;
+  std::vector<io::Tensor> floats_;
+  std::vector<AwqMatrix> quantized_;
+};
 
 }  // namespace
 
@@ -57,86 +125,78 @@ std::vector<float> to_f32(const io::Tensor& tensor) {
 Result<kernels::PackedWeight> load_linear(const io::WeightScope& scope, std::string_view name, std::size_t out,
                                           std::size_t in, Bias bias, const LoadOptions& options) {
   const io::WeightScope linear = scope.scope(name);
-  RERANK_ASSIGN(const io::Tensor weight, load_matrix(linear, "weight", {out, in}, options));
+  LinearLayers layers(in, options);
+  RERANK_TRY(layers.add(linear, out));
   RERANK_ASSIGN(const std::vector<float> biases, read_bias(linear, out, bias, options));
-  const auto row = [&](std::size_t r, std::span<float> values) { read_row(weight, r, values, options); };
-  auto packed = kernels::PackedWeight::pack(out, in, options.element, row, biases, options.threads, "weights");
-  io::release(weight);
-  return packed;
+  return layers.pack(
+      out,
+      [](std::size_t r) {
+        return LinearLayers::Source{0, r};
+      },
+      biases);
 }
 
 Result<kernels::PackedWeight> load_projections(const io::WeightScope& scope,
                                                std::initializer_list<Projection> projections, std::size_t in, Bias bias,
                                                const LoadOptions& options) {
-  struct Row {
-    const io::Tensor* weight;
-    std::optional<std::size_t> source;
-  };
-  std::vector<io::Tensor> weights;
-  weights.reserve(projections.size());
-  std::vector<Row> rows;
+  LinearLayers layers(in, options);
+  std::vector<LinearLayers::Source> rows;
   std::vector<float> biases;
-  for (const Projection& projection : projections) {
+  for (std::size_t layer = 0; const Projection& projection : projections) {
     const HeadLayout& heads = projection.heads;
     const io::WeightScope linear = scope.scope(projection.name);
-    RERANK_ASSIGN(io::Tensor weight, load_matrix(linear, "weight", {heads.width(), in}, options));
+    RERANK_TRY(layers.add(linear, heads.width()));
     RERANK_ASSIGN(const std::vector<float> plain, read_bias(linear, heads.width(), bias, options));
-    weights.push_back(weight);
     std::vector<float> padded(heads.padded_width());
     spread_heads(plain, heads, padded);
     biases.insert(biases.end(), padded.begin(), padded.end());
     for (std::size_t r = 0; r < heads.padded_width(); ++r) {
       const auto source = heads.source(r % heads.padded_dim);
-      rows.push_back({&weights.back(), source ? std::optional(r / heads.padded_dim * heads.dim + *source) : source});
+      rows.push_back({layer, source ? std::optional(r / heads.padded_dim * heads.dim + *source) : source});
     }
+    ++layer;
   }
-  const auto row = [&](std::size_t r, std::span<float> values) {
-    if (rows[r].source) {
-      read_row(*rows[r].weight, *rows[r].source, values, options);
-    } else {
-      std::fill(values.begin(), values.end(), 0.0f);
-    }
-  };
-  auto packed = kernels::PackedWeight::pack(rows.size(), in, options.element, row, biases, options.threads, "weights");
-  for (const io::Tensor& weight : weights) io::release(weight);
-  return packed;
+  return layers.pack(
+      rows.size(), [&](std::size_t r) { return rows[r]; }, biases);
 }
 
 Result<kernels::PackedWeight> load_head_output(const io::WeightScope& scope, std::string_view name, std::size_t out,
                                                const HeadLayout& heads, Bias bias, const LoadOptions& options) {
   const io::WeightScope linear = scope.scope(name);
-  RERANK_ASSIGN(const io::Tensor weight, load_matrix(linear, "weight", {out, heads.width()}, options));
+  LinearLayers layers(heads.width(), options);
+  RERANK_TRY(layers.add(linear, out));
   RERANK_ASSIGN(const std::vector<float> biases, read_bias(linear, out, bias, options));
+  if (heads.dim == heads.padded_dim)
+    return layers.pack(
+        out,
+        [](std::size_t r) {
+          return LinearLayers::Source{0, r};
+        },
+        biases);
+  if (layers.quantized())
+    return Error{Error::Code::kUnsupported,
+                 fmt::format("a quantized weight for heads of {} dimensions, expected a multiple of {}", heads.dim,
+                             kernels::kPanel),
+                 linear.path(), "use the checkpoint that was not quantized"};
   const auto row = [&](std::size_t r, std::span<float> values) {
-    if (heads.dim == heads.padded_dim) return read_row(weight, r, values, options);
     std::vector<float> plain(heads.width());
-    read_row(weight, r, plain, options);
+    layers.read({0, r}, plain);
     spread_heads(plain, heads, values);
   };
-  auto packed =
-      kernels::PackedWeight::pack(out, heads.padded_width(), options.element, row, biases, options.threads, "weights");
-  io::release(weight);
-  return packed;
+  return layers.pack_floats(out, heads.padded_width(), row, biases);
 }
 
 Result<kernels::PackedWeight> load_gate_up(const io::WeightScope& scope, std::string_view gate, std::string_view up,
                                            std::size_t ffn, std::size_t in, const LoadOptions& options) {
-  RERANK_ASSIGN(const io::Tensor gates, load_matrix(scope.scope(gate), "weight", {ffn, in}, options));
-  RERANK_ASSIGN(const io::Tensor values_they_gate, load_matrix(scope.scope(up), "weight", {ffn, in}, options));
+  LinearLayers layers(in, options);
+  RERANK_TRY(layers.add(scope.scope(gate), ffn));
+  RERANK_TRY(layers.add(scope.scope(up), ffn));
   constexpr std::size_t kHalf = kernels::kPanel / 2;
-  const auto row = [&](std::size_t r, std::span<float> values) {
+  const auto source_of = [&](std::size_t r) {
     const std::size_t source = r / kernels::kPanel * kHalf + r % kHalf;
-    if (source < ffn) {
-      read_row(r % kernels::kPanel < kHalf ? gates : values_they_gate, source, values, options);
-    } else {
-      std::fill(values.begin(), values.end(), 0.0f);
-    }
+    return LinearLayers::Source{r % kernels::kPanel / kHalf, source < ffn ? std::optional(source) : std::nullopt};
   };
-  auto packed = kernels::PackedWeight::pack(2 * kernels::round_up(ffn, kernels::kPanel), in, options.element, row, {},
-                                            options.threads, "weights");
-  io::release(gates);
-  io::release(values_they_gate);
-  return packed;
+  return layers.pack(2 * kernels::round_up(ffn, kernels::kPanel), source_of, {});
 }
 
 Result<kernels::PackedWeight> load_rows(const io::Tensor& matrix, std::span<const std::int32_t> rows, std::size_t in,

@@ -12,6 +12,7 @@
 #include "io/weights.h"
 #include "kernels/ops.h"
 #include "kernels/packed_weight.h"
+#include "models/awq.h"
 #include "models/lora.h"
 #include "rerank/error.h"
 
@@ -21,6 +22,7 @@ struct LoadOptions {
   kernels::Element element = kernels::Element::kF32;  // how matrices are held
   int threads = 1;                                    // for packing
   const LoraAdapter* adapter = nullptr;               // merged into what is read; nullptr: none
+  Quantization quantization = Quantization::kNone;    // what linear layers may be instead of floats
 };
 
 enum class Bias : bool { kNone, kRequired };
@@ -38,6 +40,9 @@ struct HeadLayout {
   std::optional<std::size_t> source(std::size_t padded) const;
 };
 
+// Where options.quantization says so, the "NAME.weight" [out, in] of a linear layer below may be quantized tensors
+// (awq.h). They are packed as they are, whatever options.element is. kUnsupported when the adapter touches them.
+
 // "NAME.weight" [out, in] with "NAME.bias" [out].
 Result<kernels::PackedWeight> load_linear(const io::WeightScope& scope, std::string_view name, std::size_t out,
                                           std::size_t in, Bias bias, const LoadOptions& options);
@@ -51,7 +56,8 @@ Result<kernels::PackedWeight> load_projections(const io::WeightScope& scope,
                                                std::initializer_list<Projection> projections, std::size_t in, Bias bias,
                                                const LoadOptions& options);
 
-// "NAME.weight" [out, heads * dim] with "NAME.bias" [out], for inputs with padded heads.
+// "NAME.weight" [out, heads * dim] with "NAME.bias" [out], for inputs with padded heads. Quantized weights cannot be
+// padded between inputs that share a scale: kUnsupported unless dim == padded_dim.
 Result<kernels::PackedWeight> load_head_output(const io::WeightScope& scope, std::string_view name, std::size_t out,
                                                const HeadLayout& heads, Bias bias, const LoadOptions& options);
 
