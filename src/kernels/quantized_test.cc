@@ -133,7 +133,7 @@ TEST(Quantized, ARowDoesNotDependOnHowManyThereAre) {
       for (const Element element : testing::elements_of(*level->table)) {
         const PackedWeight w = Quantized(kOut, kIn, format).pack({});
         const AlignedBuffer all = run_rows(*level->table, x, w, kMost, element);
-        for (const std::size_t rows : {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 31, 32, 33, 64}) {
+        for (const std::size_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 31, 32, 33, 64}) {
           const std::vector<float> first(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(rows * kIn));
           const AlignedBuffer some = run_rows(*level->table, first, w, rows, element);
           ASSERT_EQ(std::memcmp(some.data(), all.data(), rows * w.out() * sizeof(float)), 0)

@@ -45,16 +45,16 @@ class Group {
     }
   }
 
-  // Calls use(pair, v, weights) with TwoInputs of inputs 2 pair and 2 pair + 1 for the vector v of outputs; for each v
-  // the pairs rise.
-  template <Element kX, class Use>
-  void for_pairs(const Use& use) const {
+  // Calls use(pair, v, weights) with TwoInputs of inputs 2 pair and 2 pair + 1 for the vectors v = first .. first +
+  // kVecs of outputs; for each v the pairs rise.
+  template <Element kX, std::size_t kVecs, class Use>
+  void for_pairs(std::size_t first, const Use& use) const {
     for (std::size_t row = 0; row < rows_; ++row) {
       const std::uint32_t* words = words_ + row * kPanel;
       const auto* ahead = reinterpret_cast<const std::byte*>(words) + kWidenAhead;
       __builtin_prefetch(ahead);
       __builtin_prefetch(ahead + kLineBytes);
-      for (std::size_t v = 0; v < kVecsPerPanel; ++v) {
+      for (std::size_t v = first; v < first + kVecs; ++v) {
         Words w = load_words(words + v * kLanes);
         for (std::size_t half = 0; half < 2; ++half, w = upper_halves(w))
           for (std::size_t i = 0; i < Field::kInHalf; i += 2)
@@ -79,7 +79,7 @@ inline void widen_groups(const std::byte* group, std::size_t bytes_per_group, st
   auto* to = static_cast<std::byte*>(out);
   for (std::size_t k = 0; k < inputs; k += kGroup, group += bytes_per_group, to += kGroup * kPanel * size_of(kX))
     Group<kBits>(group, min_of(kGroup, inputs - k))
-        .template for_pairs<kX>([to](std::size_t pair, std::size_t v, const TwoInputs<kX>& weights) {
+        .template for_pairs<kX, kVecsPerPanel>(0, [to](std::size_t pair, std::size_t v, const TwoInputs<kX>& weights) {
           weights.store_to(to + pair * 2 * kPanel * size_of(kX) + v * kLanes * sizeof(float));
         });
 }
@@ -97,31 +97,44 @@ inline void widen_slice(WeightFormat format, const std::byte* panel, std::size_t
     if (format == WeightFormat::kBf16) widen_bf16(from, inputs, out);
 }
 
-// c[kRows, 32] = left[kRows, in] panel[in, 32] for a panel of integers: what is widened goes straight into the sums.
-template <std::size_t kBits, Element kX, std::size_t kRows>
+// c[kRows, 32] (+)= left[kRows, inputs] group[inputs, 32] for a group of integers: what is widened goes straight into
+// the sums. kVecs vectors of outputs at a time, so that sums and parameters fit into the registers.
+template <std::size_t kBits, Element kX, std::size_t kRows, std::size_t kVecs>
+inline void mul_group(const std::byte* lines, const Left& left, const std::byte* group, std::size_t inputs, float* c,
+                      bool accumulate) {
+  constexpr std::size_t kPerLine = kLineBytes / size_of(kX);
+  const Group<kBits> weights(group, inputs);
+  for (std::size_t first = 0; first < kVecsPerPanel; first += kVecs) {
+    Vec sums[kRows][kVecs];
+    for (std::size_t r = 0; r < kRows; ++r)
+      for (std::size_t v = 0; v < kVecs; ++v)
+        sums[r][v] = accumulate ? load(c + r * kPanel + (first + v) * kLanes) : broadcast(0.0f);
+    weights.template for_pairs<kX, kVecs>(first, [&](std::size_t pair, std::size_t v, const TwoInputs<kX>& two) {
+      const std::byte* x = lines + 2 * pair / kPerLine * left.line_stride + 2 * pair % kPerLine * size_of(kX);
+      for (std::size_t r = 0; r < kRows; ++r)
+        sums[r][v - first] = two.add_to(sums[r][v - first], x + r * left.row_stride);
+    });
+    for (std::size_t r = 0; r < kRows; ++r)
+      for (std::size_t v = 0; v < kVecs; ++v) store(c + r * kPanel + (first + v) * kLanes, sums[r][v]);
+  }
+}
+
+template <std::size_t kBits, Element kX, std::size_t kRows, std::size_t kVecs>
 inline void mul_rows_integers(const Left& left, const std::byte* panel, std::size_t in, float* c) {
   constexpr std::size_t kPerLine = kLineBytes / size_of(kX);
   const std::size_t bytes_per_group = panel_bytes(kBits == 4 ? WeightFormat::kInt4 : WeightFormat::kInt8, kGroup);
-  Vec sums[kRows][kVecsPerPanel];
-  for (std::size_t r = 0; r < kRows; ++r)
-    for (std::size_t v = 0; v < kVecsPerPanel; ++v) sums[r][v] = broadcast(0.0f);
-  for (std::size_t k = 0; k < in; k += kGroup, panel += bytes_per_group) {
-    const std::byte* lines = left.data + k / kPerLine * left.line_stride;
-    Group<kBits>(panel, min_of(kGroup, in - k))
-        .template for_pairs<kX>([&](std::size_t pair, std::size_t v, const TwoInputs<kX>& weights) {
-          const std::byte* x = lines + 2 * pair / kPerLine * left.line_stride + 2 * pair % kPerLine * size_of(kX);
-          for (std::size_t r = 0; r < kRows; ++r) sums[r][v] = weights.add_to(sums[r][v], x + r * left.row_stride);
-        });
-  }
-  for (std::size_t r = 0; r < kRows; ++r)
-    for (std::size_t v = 0; v < kVecsPerPanel; ++v) store(c + r * kPanel + v * kLanes, sums[r][v]);
+  for (std::size_t k = 0; k < in; k += kGroup, panel += bytes_per_group)
+    mul_group<kBits, kX, kRows, kVecs>(left.data + k / kPerLine * left.line_stride, left, panel, min_of(kGroup, in - k),
+                                       c, k > 0);
 }
 
-// The same for up to kFewRows rows; more would not fit into the registers beside the parameters.
-constexpr std::size_t kFewRows = 4;
+// The same for up to kFewRows rows and a whole panel. With 16 registers more rows are faster over a widened panel.
+constexpr std::size_t kFewRows = kLanes < 16 ? 4 : 8;
 template <std::size_t kBits, Element kX>
 inline void mul_few_rows(const Left& left, std::size_t rows, const std::byte* panel, std::size_t in, float* c) {
-  if (rows == 1) return mul_rows_integers<kBits, kX, 1>(left, panel, in, c);
-  if (rows == 2) return mul_rows_integers<kBits, kX, 2>(left, panel, in, c);
-  return mul_rows_integers<kBits, kX, kFewRows>(left, panel, in, c);
+  if (rows == 1) return mul_rows_integers<kBits, kX, 1, kVecsPerPanel>(left, panel, in, c);
+  if (rows == 2) return mul_rows_integers<kBits, kX, 2, kVecsPerPanel>(left, panel, in, c);
+  constexpr std::size_t kVecs = kLanes < 16 ? kVecsPerPanel : kVecsPerPanel / 2;
+  if (rows <= 4) return mul_rows_integers<kBits, kX, 4, kVecs>(left, panel, in, c);
+  return mul_rows_integers<kBits, kX, kFewRows, kVecs>(left, panel, in, c);
 }
