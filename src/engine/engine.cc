@@ -1,29 +1,19 @@
 #include "rerank/engine.h"
 
 #include <algorithm>
-#include <cstdlib>
 
-#include "base/cpus.h"
 #include "base/try.h"
+#include "engine/choose_ops.h"
 #include "engine/embedded_model.h"
 #include "engine/load_scorer.h"
-#include "kernels/level.h"
 
 namespace rerank {
 namespace {
-
-using kernels::Element;
 
 // The last part of the path: "." and a trailing slash have one too.
 std::string folder_name(const std::filesystem::path& folder) {
   std::error_code ignored;
   return std::filesystem::weakly_canonical(folder, ignored).filename().string();
-}
-
-std::string cpu_level_cap(const EngineOptions& options) {
-  if (!options.cpu_level.empty()) return options.cpu_level;
-  const char* from_environment = std::getenv("RERANK_CPU_LEVEL");
-  return from_environment == nullptr ? "" : from_environment;
 }
 
 ModelInfo info_of(const LoadedScorer& loaded) {
@@ -61,25 +51,22 @@ struct Engine::Impl {
 
 Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkpoint> opened, std::string name,
                                                                const EngineOptions& options) {
-  RERANK_ASSIGN(const kernels::Level* level, kernels::choose_level(cpu_level_cap(options)));
+  RERANK_ASSIGN(ChosenOps chosen, choose_ops(options));
   RERANK_ASSIGN(io::Checkpoint checkpoint, std::move(opened));
   RERANK_ASSIGN(const scoring::DetectedMethod detected,
                 scoring::detect_method(checkpoint.config(), checkpoint.name(), options.method));
-  const int threads = options.threads > 0 ? options.threads : usable_cpus();
-  const bool bf16 = options.dtype == Dtype::kBf16 || (options.dtype == Dtype::kAuto && level->table->native_bf16);
-  const kernels::Ops ops(*level->table, bf16 ? Element::kBf16 : Element::kF32);
 
-  auto impl = std::make_shared<Impl>(std::move(checkpoint), threads);
+  auto impl = std::make_shared<Impl>(std::move(checkpoint), chosen.threads);
   RERANK_ASSIGN(LoadedScorer loaded, load_scorer({impl->checkpoint, impl->tokenizer, impl->workers, detected.method,
-                                                  ops, threads, options}));
+                                                  chosen.ops, chosen.threads, options}));
   impl->info = info_of(loaded);
   impl->scorer = std::move(loaded.scorer);
   impl->info.name = std::move(name);
   impl->info.method = scoring::name_of(detected.method);
   impl->info.method_reason = detected.reason;
-  impl->info.dtype = bf16 ? "bf16" : "f32";
-  impl->info.cpu_level = level->name;
-  impl->info.threads = threads;
+  impl->info.dtype = std::move(chosen.dtype);
+  impl->info.cpu_level = std::move(chosen.cpu_level);
+  impl->info.threads = chosen.threads;
   impl->info.checkpoint_bytes = impl->checkpoint.store().total_bytes();
   return std::shared_ptr<const Impl>(std::move(impl));
 }

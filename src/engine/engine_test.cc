@@ -262,7 +262,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadModel{"a tensor nobody reads", [](TinyCheckpoint& c) { c.add("bert.extra.weight", {2}, 1); },
                  Error::Code::kUnsupported, "bert.extra.weight"},
         BadModel{"an unknown architecture", [](TinyCheckpoint& c) { c.config["architectures"] = R"(["FooModel"])"; },
-                 Error::Code::kUnsupported, "supported are BertForSequenceClassification"},
+                 Error::Code::kUnsupported,
+                 "the architecture FooModel is not supported (supported: XLMRobertaForSequenceClassification, "},
         BadModel{"no architecture", [](TinyCheckpoint& c) { c.config.erase("architectures"); }, Error::Code::kCorrupt,
                  "\"architectures\" is missing"},
         BadModel{"an unknown activation", [](TinyCheckpoint& c) { c.config["hidden_act"] = R"("swish9")"; },
@@ -316,7 +317,8 @@ TEST(Engine, ATokenOutsideTheTableIsAnErrorOfItsPair) {
 }
 
 TEST(Engine, UnknownMethodsAndLevelsAreRefused) {
-  EXPECT_EQ(load(TinyCheckpoint::bert(), {.method = "tarot"}).error().code, Error::Code::kUnsupported);
+  EXPECT_EQ(load(TinyCheckpoint::bert(), {.method = "tarot"}).error().code, Error::Code::kBadInput);
+  EXPECT_EQ(load(TinyCheckpoint::bert(), {.method = "yes-logit"}).error().code, Error::Code::kUnsupported);
   EXPECT_EQ(load(TinyCheckpoint::bert(), {.cpu_level = "mmx"}).error().code, Error::Code::kBadInput);
 }
 

@@ -18,7 +18,7 @@ namespace rerank {
 
 struct GenerationRequest {
   std::vector<std::int32_t> prompt;            // at least one token
-  std::size_t max_new_tokens = 0;              // 0: only the prompt runs, and `after_prompt` is filled
+  std::size_t max_new_tokens = 0;              // 0: only the prompt runs, and Generation::next is filled
   std::vector<std::string> stop_strings = {};  // generation ends as soon as the new text holds one of them
   // Tokens whose log-probabilities every step records, from the full softmax.
   std::vector<std::int32_t> watched = {};
@@ -35,15 +35,23 @@ struct GenerationStep {
 struct Generation {
   enum class Finish { kStop, kEndOfText, kLength };
   std::vector<GenerationStep> steps;  // one a new token, those of the stop string included
-  std::string text;                   // of the new tokens, without the stop string and what follows it
+  std::string text;  // of the new tokens, control tokens written out; without the stop string and what follows it
   Finish finish = Finish::kLength;
   std::string stop;     // the stop string that ended it
-  GenerationStep next;  // what would have come after the last step: with max_new_tokens 0 the one after the prompt
+  GenerationStep next;  // without a single step, because none was asked for or had a position left: what would come
 };
 
 struct GeneratorOptions {
-  std::size_t kv_bytes = 0;               // memory for keys and values; 0: a quarter of the machine's
-  std::vector<std::int32_t> end_of_text;  // tokens that end a generation
+  std::size_t kv_bytes = 0;                    // memory for keys and values; 0: a quarter of the machine's
+  std::vector<std::int32_t> end_of_text = {};  // tokens that end a generation
+};
+
+// What a generator has done so far.
+struct GeneratorCounts {
+  models::CausalWork work;
+  std::size_t passes = 0;         // through the model, with tokens of one or many sequences each
+  std::size_t preemptions = 0;    // sequences that gave their memory to an older one, and were computed again
+  std::size_t shared_tokens = 0;  // tokens of prompts that were taken over from another one
 };
 
 // The tokens, text and probabilities of a request depend on that request and on nothing else, bit for bit: not on what
@@ -55,10 +63,13 @@ class Generator {
             GeneratorOptions options);
   ~Generator();
 
-  // One result a request, in order; a bad request does not lose the others. `on_done(request_idx, generation)` is
-  // called as each finishes; returning false stops the whole call, and what has not finished is an error that says so.
+  // Calls from several threads go through the model together. One result a request, in order; a bad request does not
+  // lose the others. `on_done(request_idx, generation)` is called as each finishes; returning false stops the whole
+  // call, and what has not finished is an error that says so.
   using OnDone = std::function<bool(std::size_t request_idx, const Result<Generation>& generation)>;
   std::vector<Result<Generation>> generate(std::span<const GenerationRequest> requests, const OnDone& on_done = {});
+
+  GeneratorCounts counts() const;
 
  private:
   struct State;

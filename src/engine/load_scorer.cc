@@ -1,12 +1,12 @@
 #include "engine/load_scorer.h"
 
-#include <fmt/format.h>
-
 #include <optional>
 
 #include "base/try.h"
 #include "engine/causal_scorer.h"
 #include "engine/cross_encoder_scorer.h"
+#include "engine/generating_model.h"
+#include "engine/reasoning_scorer.h"
 #include "models/causal_registry.h"
 #include "models/lora.h"
 #include "models/registry.h"
@@ -41,7 +41,8 @@ models::Reads reads_of(Method method) {
 Result<CausalScorer::MakeEncoder> encoder_of(const ScorerRequest& request, const tokenizer::Tokenizer& tokenizer,
                                              int max_positions) {
   if (request.method == Method::kExpectation) {
-    RERANK_ASSIGN(const auto format, scoring::read_chat_format(request.checkpoint));
+    RERANK_ASSIGN(const auto format,
+                  scoring::read_chat_format(request.checkpoint, request.checkpoint.chat_template_jinja()));
     return CausalScorer::MakeEncoder([&tokenizer, format, max_positions](const ScoreOptions& options) {
       return scoring::make_chat_pairs(tokenizer, format, options, max_positions);
     });
@@ -84,6 +85,26 @@ Result<LoadedScorer> load_causal(const ScorerRequest& request) {
   return loaded;
 }
 
+Result<LoadedScorer> load_reasoning(const ScorerRequest& request) {
+  RERANK_ASSIGN(std::shared_ptr<GeneratingModel> model, GeneratingModel::load(request));
+  const models::LoadedDecoder& decoder = model->decoder();
+  LoadedScorer loaded;
+  loaded.architecture = decoder.architecture;
+  loaded.sizes = decoder.sizes;
+  ReasoningModel reasoning;
+  reasoning.generate = [model](auto requests, const auto& on_done) {
+    return model->generator().generate(requests, on_done);
+  };
+  reasoning.work = [model] { return model->generator().counts().work; };
+  reasoning.flops_of_sequence = [model](std::size_t tokens) {
+    return model->decoder().decoder->flops_of_sequence(tokens);
+  };
+  RERANK_ASSIGN(reasoning.verdicts, scoring::verdict_tokens(model->tokenizer()));
+  reasoning.max_positions = decoder.sizes.max_positions;
+  loaded.scorer = std::make_unique<const ReasoningScorer>(std::move(reasoning), model->tokenizer(), request.workers);
+  return loaded;
+}
+
 }  // namespace
 
 BackgroundTokenizer::BackgroundTokenizer(const io::Checkpoint& checkpoint)
@@ -108,10 +129,9 @@ Result<LoadedScorer> load_scorer(const ScorerRequest& request) {
     case Method::kExpectation:
       return load_causal(request);
     case Method::kReasoning:
-      break;
+      return load_reasoning(request);
   }
-  return Error{Error::Code::kUnsupported, fmt::format("\"{}\" does not run here", scoring::name_of(request.method)),
-               "--method", "this version runs cross-encoder, yes-logit, layerwise, lightweight and expectation"};
+  return Error{Error::Code::kInternal, "there is no such method", "", ""};
 }
 
 }  // namespace rerank

@@ -22,6 +22,8 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
+  std::size_t size() const { return threads_.size(); }
+
   // Calls item(0, ...) .. item(count - 1, ...), each once, on the pool's threads; returns when all are done. Calls from
   // several threads share the workers item by item, so that a long one does not hold up a short one. `item` must not
   // throw.

@@ -95,6 +95,9 @@ struct LinearArgs {
   Store store;
   float* scratch;  // linear_scratch_floats()
   float add_scale = 1;
+  // Only the outputs of the panels first_panel .. end_panel are computed; 0: to the last one. Several threads may
+  // compute a product's panels at the same time.
+  std::size_t first_panel = 0, end_panel = 0;
 };
 
 // Multi-head attention over sequences that lie end to end: softmax(scale * q k^T) v per sequence and head, both

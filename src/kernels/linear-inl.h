@@ -109,6 +109,7 @@ inline void linear_of(const LinearArgs& args) {
   const std::size_t lines = args.in / kPerLine;
   const std::size_t bytes = panel_bytes(args.w_format, args.in);
   const std::size_t rows_per_pass = linear_rows_per_pass(args.in * size_of(kX));
+  const std::size_t end_panel = args.end_panel == 0 ? args.out / kPanel : args.end_panel;
   float* const sums = args.scratch;
   float* const widened = args.scratch + kMostRowsPerPass * kPanel;
   Epilogue<kX> epilogue(args, nullptr, 0, 0, 0);
@@ -116,7 +117,7 @@ inline void linear_of(const LinearArgs& args) {
     const std::size_t pass_rows = min_of(rows_per_pass, args.rows - first);
     // Few rows wait for the widening: the shorter the slice, the sooner the memory is asked for the next one.
     const std::size_t lines_per_slice = kWidens && pass_rows <= kRowBlock ? kGroup / kPerLine : kLinesPerPass;
-    for (std::size_t panel = 0; panel < args.out / kPanel; ++panel) {
+    for (std::size_t panel = args.first_panel; panel < end_panel; ++panel) {
       const std::byte* weights = static_cast<const std::byte*>(args.panels) + panel * bytes;
       for (std::size_t line = 0; line < lines; line += lines_per_slice) {
         const std::size_t slice_lines = min_of(lines_per_slice, lines - line);
@@ -146,7 +147,8 @@ template <Element kX>
 inline void linear_of_few_rows(const LinearArgs& args) {
   const Left left = left_of_tiles(args.x, args.in * size_of(kX) / kLineBytes, 0);
   const std::size_t bytes = panel_bytes(args.w_format, args.in);
-  for (std::size_t panel = 0; panel < args.out / kPanel; ++panel) {
+  const std::size_t end_panel = args.end_panel == 0 ? args.out / kPanel : args.end_panel;
+  for (std::size_t panel = args.first_panel; panel < end_panel; ++panel) {
     const std::byte* weights = static_cast<const std::byte*>(args.panels) + panel * bytes;
     if (args.w_format == WeightFormat::kInt4) {
       mul_few_rows<4, kX>(left, args.rows, weights, args.in, args.scratch);

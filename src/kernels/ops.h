@@ -1,8 +1,11 @@
 // The kernels as the models call them: with axes in the types, and with the numerics of one loaded model.
 #pragma once
 
+#include <algorithm>
 #include <span>
+#include <vector>
 
+#include "base/team.h"
 #include "base/view.h"
 #include "kernels/kernel_table.h"
 #include "kernels/packed_weight.h"
@@ -92,6 +95,16 @@ class Ops {
   Ops(const KernelTable& table, Element weights)
       : table_(&table), weights_(weights), activations_(table.native_bf16 ? weights : Element::kF32) {}
 
+  // The same operations, with products and causal attention done by the team (nullptr: by the caller alone), to the
+  // same bits. Their scratch must be there for each member, one after the other.
+  Ops on(Team* team) const {
+    Ops ops = *this;
+    ops.team_ = team;
+    return ops;
+  }
+  Team* team() const { return team_; }
+  std::size_t members() const { return team_ == nullptr ? 1 : team_->members(); }
+
   Element weights() const { return weights_; }
   Element activations() const { return activations_; }
 
@@ -159,7 +172,29 @@ class Ops {
 
   void rotate_queries(const RotateQueriesArgs& args) const { table_->rotate_queries(args); }
   void store_keys_values(const StoreKeysValuesArgs& args) const { table_->store_keys_values(args); }
-  void causal_attention(const CausalAttentionArgs& args) const { table_->causal_attention(args); }
+  // `scratch_bytes`: of each member's scratch.
+  void causal_attention(const CausalAttentionArgs& args, std::size_t scratch_bytes) const {
+    if (members() == 1) return table_->causal_attention(args);
+    // A stretch of a sequence's rows is a sequence that ends there.
+    struct Stretch {
+      std::uint32_t first_page, cu_rows[2], length;
+    };
+    std::vector<Stretch> stretches;
+    for (std::size_t s = 0; s < args.rows.sequences; ++s) {
+      const std::uint32_t first = args.rows.cu_rows[s], end = args.rows.cu_rows[s + 1];
+      for (std::uint32_t row = first; row < end; row += kRowBlock) {
+        const std::uint32_t stretch_end = std::min<std::uint32_t>(end, row + kRowBlock);
+        stretches.push_back({args.rows.first_page[s], {row, stretch_end}, args.rows.lengths[s] - (end - stretch_end)});
+      }
+    }
+    team_->run(stretches.size(), [&](std::size_t i, std::size_t member) {
+      const Stretch& stretch = stretches[i];
+      CausalAttentionArgs part = args;
+      part.rows = {args.rows.pages, &stretch.first_page, stretch.cu_rows, &stretch.length, 1};
+      part.scratch = args.scratch + member * scratch_bytes;
+      table_->causal_attention(part);
+    });
+  }
 
   // One step of each row's softmax over `cols` columns of x (kernel_table.h); largest and sums are [x.rows].
   template <class Cols>
@@ -175,12 +210,24 @@ class Ops {
  private:
   void run(const void* x, std::size_t rows, Element x_element, const PackedWeight& w, void* y, std::size_t y_stride,
            Element y_element, Activation activation, Store store, float* scratch, float add_scale = 1) const {
-    table_->linear({x, w.panels(), w.bias(), y, rows, w.in(), w.out(), y_stride, x_element, w.format(), y_element,
-                    activation, store, scratch, add_scale});
+    const LinearArgs args{x,         w.panels(), w.bias(),  y,          rows,  w.in(),  w.out(),  y_stride,
+                          x_element, w.format(), y_element, activation, store, scratch, add_scale};
+    if (members() == 1) return table_->linear(args);
+    // Enough parts that a member who is held up does not hold up the others for long.
+    constexpr std::size_t kPartsPerMember = 4;
+    const std::size_t panels = w.out() / kPanel, parts = std::min(panels, members() * kPartsPerMember);
+    team_->run(parts, [&](std::size_t i, std::size_t member) {
+      LinearArgs part = args;
+      part.first_panel = i * panels / parts;
+      part.end_panel = (i + 1) * panels / parts;
+      part.scratch = scratch + member * linear_scratch_floats();
+      table_->linear(part);
+    });
   }
 
   const KernelTable* table_;
   Element weights_, activations_;
+  Team* team_ = nullptr;
 };
 
 }  // namespace rerank::kernels

@@ -95,9 +95,10 @@ class Decoder {
   //   states  [cutoffs, sequences, hidden], after the final norm
   //   trace   gets embeddings and each layer's output at the last token of each sequence, and all rows that enter a
   //           layer after compression
+  //   team    does the products and the attention of the pass together, to the same bits; nullptr: the caller alone
   // kBadInput for a token id outside the vocabulary or a sequence beyond the model's positions.
   Result<CausalWork> forward(const CausalBatch& batch, const CausalOptions& options, kernels::Workspace& workspace,
-                             std::span<float> states, Trace* trace = nullptr) const;
+                             std::span<float> states, Trace* trace = nullptr, Team* team = nullptr) const;
 
   // What one sequence of `tokens` tokens costs in all layers of the checkpoint, nothing left out.
   double flops_of_sequence(std::size_t tokens) const;

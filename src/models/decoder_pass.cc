@@ -67,9 +67,10 @@ void copy_row(const Tiles<Hidden>& tiles, std::size_t row, std::span<float> valu
 
 // All scratch of a pass. Carved with no memory behind it, it tells how much is needed.
 struct Decoder::Buffers {
-  Buffers(Carver& carver, const Decoder& decoder, const Layout& layout, std::size_t pages, bool reads_states)
+  Buffers(Carver& carver, const Decoder& decoder, const Layout& layout, std::size_t pages, bool reads_states,
+          std::size_t members)
       : Buffers(carver, decoder.config_, decoder.ops_.activations(), layout.rows(), layout.lengths.size(),
-                layout.longest(), pages * decoder.kv_page_bytes(), reads_states) {}
+                layout.longest(), pages * decoder.kv_page_bytes(), reads_states, members) {}
 
   Acts<Hidden> x;         // [tokens, hidden]: the residual stream
   Tiles<Hidden> tiles;    // normalised, as the next product's left side
@@ -84,12 +85,13 @@ struct Decoder::Buffers {
   Tiles<Hidden> final_tiles;  // the same after the final norm, f32
   std::byte* own_pages;       // keys and values that go with the pass, of one layer
   std::size_t own_page_bytes;
-  float* linear_scratch;
+  float* linear_scratch;  // of each member of the team, one after the other
   std::byte* attention_scratch;
+  std::size_t attention_scratch_bytes;  // of one member
 
  private:
   Buffers(Carver& carver, const DecoderConfig& c, kernels::Element element, std::size_t tokens, std::size_t sequences,
-          std::size_t longest, std::size_t page_bytes, bool reads_states)
+          std::size_t longest, std::size_t page_bytes, bool reads_states, std::size_t members)
       : x(kernels::carve_acts<Hidden>(carver, tokens, c.hidden)),
         tiles(kernels::carve_tiles<Hidden>(carver, tokens, c.hidden, element)),
         qkv(kernels::carve_acts<HeadColumns>(carver, tokens, c.query_width() + c.key_value_width())),
@@ -102,8 +104,10 @@ struct Decoder::Buffers {
         last_tiles(kernels::carve_tiles<Hidden>(carver, sequences, c.hidden, element)),
         own_pages(carver.take<std::byte>(page_bytes)),
         own_page_bytes(page_bytes),
-        linear_scratch(carver.take<float>(kernels::linear_scratch_floats())),
-        attention_scratch(carver.take<std::byte>(kernels::causal_attention_scratch_bytes(longest, element))) {
+        linear_scratch(carver.take<float>(members * kernels::linear_scratch_floats())),
+        attention_scratch_bytes(
+            kernels::round_up(kernels::causal_attention_scratch_bytes(longest, element), kernels::kTileBytes)) {
+    attention_scratch = carver.take<std::byte>(members * attention_scratch_bytes);
     planes = carver.take<std::byte>(c.kv_heads * plane_stride * kernels::size_of(element));
     if (c.sandwich_norms) block = kernels::carve_acts<Hidden>(carver, tokens, c.hidden);
     if (reads_states) final_tiles = kernels::carve_tiles<Hidden>(carver, sequences, c.hidden, kernels::Element::kF32);
@@ -113,10 +117,10 @@ struct Decoder::Buffers {
 class Decoder::Pass {
  public:
   Pass(const Decoder& decoder, const CausalBatch& batch, const CausalOptions& options, std::span<float> states,
-       Trace* trace)
+       Trace* trace, Team* team)
       : decoder_(decoder),
         config_(decoder.config_),
-        ops_(decoder.ops_),
+        ops_(decoder.ops_.on(team)),
         batch_(batch),
         options_(options),
         states_(states),
@@ -134,10 +138,10 @@ class Decoder::Pass {
     RERANK_TRY(check());
     rotary_ = decoder_.rotary_->rows(layout_.longest());
     Carver measure(nullptr);
-    Buffers(measure, decoder_, layout_, own_pages_, !options_.cutoffs.empty());
+    Buffers(measure, decoder_, layout_, own_pages_, !options_.cutoffs.empty(), ops_.members());
     RERANK_TRY(workspace.reserve(measure.used()));
     Carver carver = workspace.carve();
-    const Buffers b(carver, decoder_, layout_, own_pages_, !options_.cutoffs.empty());
+    const Buffers b(carver, decoder_, layout_, own_pages_, !options_.cutoffs.empty(), ops_.members());
     // Slots after a sequence's last token are multiplied by zero: they must not hold what is no number.
     std::memset(b.own_pages, 0, b.own_page_bytes);
 
@@ -313,7 +317,8 @@ class Decoder::Pass {
                            .softcap = options_.attention_softcap ? config_.attention_softcap : 0,
                            .element = ops_.activations(),
                            .out = context.data,
-                           .scratch = b.attention_scratch});
+                           .scratch = b.attention_scratch},
+                          b.attention_scratch_bytes);
     add_block(context, layer.attention_output, layer.after_attention_norm, x, b);
     ops_.rms_norm(x, layer.ffn_norm, tiles);
     const Tiles<Ffn> ffn = some_rows(b.ffn, x.rows);
@@ -369,7 +374,7 @@ class Decoder::Pass {
 
   const Decoder& decoder_;
   const DecoderConfig& config_;
-  const kernels::Ops& ops_;
+  const kernels::Ops ops_;
   const CausalBatch& batch_;
   const CausalOptions& options_;
   std::span<float> states_;
@@ -383,8 +388,9 @@ class Decoder::Pass {
 };
 
 Result<CausalWork> Decoder::forward(const CausalBatch& batch, const CausalOptions& options,
-                                    kernels::Workspace& workspace, std::span<float> states, Trace* trace) const {
-  return Pass(*this, batch, options, states, trace).run(workspace);
+                                    kernels::Workspace& workspace, std::span<float> states, Trace* trace,
+                                    Team* team) const {
+  return Pass(*this, batch, options, states, trace, team).run(workspace);
 }
 
 }  // namespace rerank::models

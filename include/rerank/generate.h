@@ -1,0 +1,72 @@
+// Text generation: what a reasoning reranker is made of, for anybody who wants to look at it.
+//
+//   auto generator = rerank::TextGenerator::load("rank1-7b");
+//   if (!generator.ok()) { std::cerr << generator.error().message(); return 2; }
+//   auto texts = generator.value().generate(prompts, {.max_new_tokens = 100});
+//
+// The text that follows a prompt depends on that prompt, the model, the dtype and the machine's CPU level, and on
+// nothing else, like the score of a pair.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rerank/error.h"
+#include "rerank/options.h"
+
+namespace rerank {
+
+struct TokenProbability {
+  std::int32_t token = 0;
+  double log_probability = 0;
+};
+
+struct GeneratedText {
+  std::string text;                     // of the new tokens, without the stop string and what follows it
+  std::vector<std::int32_t> token_ids;  // the new tokens, those of the stop string included
+  std::vector<std::vector<TokenProbability>> logprobs;  // for each new token the likeliest ones there, best first
+  bool stopped = false;                                 // a stop string or the end of the text came before the limit
+};
+
+struct GenerateOptions {
+  int max_new_tokens = 256;  // fewer where the model's positions end
+  int logprobs = 0;          // how many of the likeliest tokens of each step are told
+  std::vector<std::string> stop = {};
+  bool special_tokens_in_text = true;  // as in ScoreOptions
+  // Called as each prompt is done, from one thread at a time. False ends the call soon; prompts that are not done are
+  // errors then.
+  std::function<bool(std::size_t prompt_idx, const Result<GeneratedText>& text)> on_done = {};
+};
+
+// Greedy generation with any causal language model whose architecture runs here, whatever it was published for. Safe to
+// call from many threads at once.
+class TextGenerator {
+ public:
+  // `folder` as for Engine::load. Of the options `method`, `last_layer` and `answer` play no part. kUnsupported for a
+  // model without a vocabulary to choose from, such as a cross-encoder.
+  static Result<TextGenerator> load(const std::filesystem::path& folder, const EngineOptions& options = {});
+
+  // One Result a prompt, in the order given. A prompt is raw text; the tokenizer adds what its tokenizer.json says, and
+  // no chat template is applied. kBadInput for one that is not UTF-8, empty, or longer than the model's positions. The
+  // outer error is for options that fit no prompt.
+  Result<std::vector<Result<GeneratedText>>> generate(std::span<const std::string_view> prompts,
+                                                      const GenerateOptions& options = {}) const;
+
+  TextGenerator(TextGenerator&&) noexcept;
+  TextGenerator& operator=(TextGenerator&&) noexcept;
+  ~TextGenerator();
+
+ private:
+  struct Impl;
+  explicit TextGenerator(std::shared_ptr<const Impl> impl);
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace rerank

@@ -1,0 +1,115 @@
+#include "engine/generator.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+#include "engine/decode_scheduler.h"
+
+namespace rerank {
+
+// The calls in flight share one scheduler. Whichever of their threads finds nobody at it takes the next step, for all
+// of them; so there is no thread that belongs to nobody, and each caller hears of its results on its own thread.
+struct Generator::State {
+  struct Call {
+    std::deque<std::unique_ptr<DecodeSequence>> finished;
+    std::size_t open = 0;  // requests that are not finished
+  };
+
+  State(const models::LoadedDecoder& model, const tokenizer::Tokenizer& tokenizer, WorkerPool& workers,
+        GeneratorOptions options)
+      : scheduler(model, tokenizer, workers, std::move(options)) {}
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool stepping = false;      // somebody is at the scheduler
+  DecodeScheduler scheduler;  // with `stepping` set, for whoever set it; else under the mutex
+
+  // Leaves `lock` held, and nobody at the scheduler.
+  void wait_for_scheduler(std::unique_lock<std::mutex>& lock) {
+    changed.wait(lock, [this] { return !stepping; });
+  }
+
+  // The lock is given up while the step runs.
+  void step(std::unique_lock<std::mutex>& lock) {
+    stepping = true;
+    lock.unlock();
+    auto finished = scheduler.step();
+    lock.lock();
+    stepping = false;
+    for (auto& sequence : finished) {
+      Call& call = *static_cast<Call*>(const_cast<void*>(sequence->call));
+      --call.open;
+      call.finished.push_back(std::move(sequence));
+    }
+    changed.notify_all();
+  }
+};
+
+Generator::Generator(const models::LoadedDecoder& model, const tokenizer::Tokenizer& tokenizer, WorkerPool& workers,
+                     GeneratorOptions options)
+    : state_(std::make_unique<State>(model, tokenizer, workers, std::move(options))) {}
+Generator::~Generator() = default;
+
+std::vector<Result<Generation>> Generator::generate(std::span<const GenerationRequest> requests,
+                                                    const OnDone& on_done) {
+  State& state = *state_;
+  const Error stopped{Error::Code::kBadInput, "not generated: the call was stopped before", "", ""};
+  std::vector<Result<Generation>> results(requests.size(), Result<Generation>(stopped));
+  State::Call call;
+  bool go_on = true;
+  const auto keep = [&](DecodeSequence& sequence) {
+    Result<Generation>& result = results[sequence.request_idx];
+    if (sequence.error) {
+      result = std::move(*sequence.error);
+    } else {
+      result = std::move(sequence.generation);
+    }
+  };
+  const auto tell = [&](std::size_t request_idx) {
+    if (on_done) go_on = on_done(request_idx, results[request_idx]) && go_on;
+  };
+
+  std::vector<std::size_t> good;
+  for (std::size_t i = 0; i < requests.size() && go_on; ++i) {
+    const Status status = state.scheduler.check(requests[i]);
+    if (status.ok()) {
+      good.push_back(i);
+    } else {
+      results[i] = status.error();
+      tell(i);
+    }
+  }
+  std::unique_lock lock(state.mutex);
+  state.wait_for_scheduler(lock);
+  for (const std::size_t i : good) state.scheduler.add(requests[i], &call, i);
+  call.open = good.size();
+  while (go_on && (call.open > 0 || !call.finished.empty())) {
+    if (!call.finished.empty()) {
+      const std::unique_ptr<DecodeSequence> sequence = std::move(call.finished.front());
+      call.finished.pop_front();
+      lock.unlock();
+      keep(*sequence);
+      tell(sequence->request_idx);
+      lock.lock();
+    } else if (!state.stepping) {
+      state.step(lock);
+    } else {
+      state.changed.wait(lock, [&] { return !state.stepping || !call.finished.empty(); });
+    }
+  }
+  if (!go_on) {
+    state.wait_for_scheduler(lock);
+    state.scheduler.remove(&call);
+    for (const auto& sequence : call.finished) keep(*sequence);
+  }
+  return results;
+}
+
+GeneratorCounts Generator::counts() const {
+  std::unique_lock lock(state_->mutex);
+  state_->wait_for_scheduler(lock);
+  return state_->scheduler.counts();
+}
+
+}  // namespace rerank
