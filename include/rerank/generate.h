@@ -43,6 +43,8 @@ struct GenerateOptions {
   // Called as each prompt is done, from one thread at a time. False ends the call soon; prompts that are not done are
   // errors then.
   std::function<bool(std::size_t prompt_idx, const Result<GeneratedText>& text)> on_done = {};
+  // Called after each pass through the model, with the tokens that the call has written so far. False as above.
+  std::function<bool(std::uint64_t new_tokens)> on_tokens = {};
 };
 
 // Greedy generation with any causal language model whose architecture runs here, whatever it was published for. Safe to

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -108,9 +109,16 @@ struct ScoreOptions {
   // Reasoning: after so many new tokens the verdict is forced, whatever `verdict` says; 0: no budget.
   int think_budget = 0;
   Verdict verdict = Verdict::kForced;
+  // Reasoning: so many times the verdict that the model came to is taken back, "Wait" written in its place, and the
+  // model thinks on. All of its text shares max_new_tokens; where they leave no room, the verdict stands.
+  int rethink = 0;
+  // Reasoning, to measure speed: the model writes max_new_tokens whatever they say, and the verdict is forced.
+  bool ignore_stop = false;
   // Reasoning takes long: called as each pair's score is known, from one thread at a time. False ends the call soon;
   // pairs without a score are errors then. The other methods do not call it.
   std::function<bool(std::size_t pair_idx, const Result<Score>& score)> on_score = {};
+  // The same after each pass through the model, with the tokens that the call has written so far.
+  std::function<bool(std::uint64_t new_tokens)> on_tokens = {};
 
   // Tokens that pairs have in common at their beginning are computed once. Changes speed, never a score.
   bool share_prefixes = true;

@@ -41,6 +41,10 @@ class PromptTree {
   std::vector<Node*> enter(std::span<const std::int32_t> prompt, std::span<Node* const> path);
   // Says that the keys and values of `node`'s tokens are computed, and lie in `block`.
   static void computed(Node& node, const models::KvBlock& block) { node.block = block; }
+  // Says that another sequence may want what lies on the path.
+  static void keep(std::span<Node* const> path) {
+    for (Node* node : path) node->is_wanted = true;
+  }
   // Takes a sequence off its path. What nobody else had or waits for goes; the rest stays until evict().
   void leave(std::span<Node* const> path);
   // Drops the block that no path has held for longest; false when there is none.

@@ -78,12 +78,24 @@ Status DecodeScheduler::check(const GenerationRequest& request) const {
   return {};
 }
 
-void DecodeScheduler::add(const GenerationRequest& request, const void* call, std::size_t request_idx) {
+void DecodeScheduler::add(const GenerationRequest& request, const void* call, std::size_t request_idx,
+                          std::atomic<std::size_t>& new_tokens_of_call) {
+  enqueue(request, next_age_++, call, request_idx, new_tokens_of_call);
+}
+
+void DecodeScheduler::follow(const DecodeSequence& finished, const GenerationRequest& request) {
+  enqueue(request, finished.age, finished.call, finished.request_idx, *finished.new_tokens_of_call);
+}
+
+void DecodeScheduler::enqueue(const GenerationRequest& request, std::uint64_t age, const void* call,
+                              std::size_t request_idx, std::atomic<std::size_t>& new_tokens_of_call) {
   auto sequence = std::make_unique<DecodeSequence>(request, tokenizer_, most_new_tokens(request));
   sequence->call = call;
   sequence->request_idx = request_idx;
+  sequence->new_tokens_of_call = &new_tokens_of_call;
+  sequence->age = age;
   sequence->cache = models::KvCache(pool_);
-  waiting_.emplace(next_age_++, std::move(sequence));
+  waiting_.emplace(age, std::move(sequence));
 }
 
 std::vector<std::unique_ptr<DecodeSequence>> DecodeScheduler::remove(const void* call) {
@@ -118,6 +130,7 @@ std::vector<std::unique_ptr<DecodeSequence>> DecodeScheduler::step() {
       ++at;
       continue;
     }
+    if (at->second->request.may_be_followed) PromptTree::keep(at->second->path);
     forget(*at->second);
     finished.push_back(std::move(at->second));
     at = running_.erase(at);
@@ -319,7 +332,9 @@ void DecodeScheduler::take_step(DecodeSequence& sequence, GenerationStep step) {
   const std::int32_t token = step.token;
   sequence.tokens.push_back(token);
   generation.steps.push_back(std::move(step));
+  ++*sequence.new_tokens_of_call;
   const bool ends =
+      !sequence.request.ignore_end_of_text &&
       std::find(options_.end_of_text.begin(), options_.end_of_text.end(), token) != options_.end_of_text.end();
   if (auto hit = sequence.stops.find(sequence.new_tokens())) {
     generation.finish = Generation::Finish::kStop;

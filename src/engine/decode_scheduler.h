@@ -2,6 +2,7 @@
 // all in one pass. What memory does not hold waits.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -20,8 +21,12 @@ struct DecodeSequence {
       : request(wanted), tokens(wanted.prompt), most_new(most_tokens), stops(tokenizer, wanted.stop_strings) {}
 
   const GenerationRequest& request;
-  const void* call = nullptr;  // of the caller's
+  // Of the caller's.
+  const void* call = nullptr;
   std::size_t request_idx = 0;
+  std::atomic<std::size_t>* new_tokens_of_call = nullptr;
+
+  std::uint64_t age = 0;
   std::vector<std::int32_t> tokens;  // the prompt, and what came after it
   std::size_t most_new;
   StopFinder stops;
@@ -47,8 +52,12 @@ class DecodeScheduler {
 
   // What is wrong with the request, if it can never run.
   Status check(const GenerationRequest& request) const;
-  // A sequence for a request that may run; it goes behind those that are there.
-  void add(const GenerationRequest& request, const void* call, std::size_t request_idx);
+  // A sequence for a request that may run; it goes behind those that are there. What the sequence borrows stays until
+  // step() or remove() gives it back. Every new token counts in `new_tokens_of_call`.
+  void add(const GenerationRequest& request, const void* call, std::size_t request_idx,
+           std::atomic<std::size_t>& new_tokens_of_call);
+  // The same in the place of a sequence that is finished.
+  void follow(const DecodeSequence& finished, const GenerationRequest& request);
   // Takes away what is left of a call.
   std::vector<std::unique_ptr<DecodeSequence>> remove(const void* call);
 
@@ -66,6 +75,8 @@ class DecodeScheduler {
     bool ends() const { return tokens == sequence->missing(); }
   };
   std::size_t most_new_tokens(const GenerationRequest& request) const;
+  void enqueue(const GenerationRequest& request, std::uint64_t age, const void* call, std::size_t request_idx,
+               std::atomic<std::size_t>& new_tokens_of_call);
   std::vector<Piece> plan();
   bool make_room(Sequences::iterator sequence, std::size_t tokens);
   void admit(std::vector<Piece>& pieces, std::size_t tokens_left);

@@ -1,9 +1,11 @@
 #include "engine/generator.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 
+#include "base/try.h"
 #include "engine/decode_scheduler.h"
 
 namespace rerank {
@@ -14,6 +16,8 @@ struct Generator::State {
   struct Call {
     std::deque<std::unique_ptr<DecodeSequence>> finished;
     std::size_t open = 0;  // requests that are not finished
+    std::deque<GenerationRequest> followers;
+    std::atomic<std::size_t> new_tokens = 0;
   };
 
   State(const models::LoadedDecoder& model, const tokenizer::Tokenizer& tokenizer, WorkerPool& workers,
@@ -52,7 +56,7 @@ Generator::Generator(const models::LoadedDecoder& model, const tokenizer::Tokeni
 Generator::~Generator() = default;
 
 std::vector<Result<Generation>> Generator::generate(std::span<const GenerationRequest> requests,
-                                                    const OnDone& on_done) {
+                                                    const GenerationHooks& hooks) {
   State& state = *state_;
   const Error stopped{Error::Code::kBadInput, "not generated: the call was stopped before", "", ""};
   std::vector<Result<Generation>> results(requests.size(), Result<Generation>(stopped));
@@ -67,7 +71,20 @@ std::vector<Result<Generation>> Generator::generate(std::span<const GenerationRe
     }
   };
   const auto tell = [&](std::size_t request_idx) {
-    if (on_done) go_on = on_done(request_idx, results[request_idx]) && go_on;
+    if (hooks.on_done) go_on = hooks.on_done(request_idx, results[request_idx]) && go_on;
+  };
+  // Whether something follows; it is on its way then.
+  const auto follow = [&](const DecodeSequence& sequence) -> Result<bool> {
+    if (!hooks.follow || sequence.error) return false;
+    auto request = hooks.follow(sequence.request_idx, sequence.generation);
+    if (!request) return false;
+    RERANK_TRY(state.scheduler.check(*request));
+    call.followers.push_back(std::move(*request));
+    std::unique_lock lock(state.mutex);
+    state.wait_for_scheduler(lock);
+    state.scheduler.follow(sequence, call.followers.back());
+    ++call.open;
+    return true;
   };
 
   std::vector<std::size_t> good;
@@ -82,20 +99,32 @@ std::vector<Result<Generation>> Generator::generate(std::span<const GenerationRe
   }
   std::unique_lock lock(state.mutex);
   state.wait_for_scheduler(lock);
-  for (const std::size_t i : good) state.scheduler.add(requests[i], &call, i);
+  for (const std::size_t i : good) state.scheduler.add(requests[i], &call, i, call.new_tokens);
   call.open = good.size();
+  std::size_t told_tokens = 0;
   while (go_on && (call.open > 0 || !call.finished.empty())) {
     if (!call.finished.empty()) {
       const std::unique_ptr<DecodeSequence> sequence = std::move(call.finished.front());
       call.finished.pop_front();
       lock.unlock();
-      keep(*sequence);
-      tell(sequence->request_idx);
+      const Result<bool> followed = follow(*sequence);
+      if (!followed.ok() || !followed.value()) {
+        keep(*sequence);
+        if (!followed.ok()) results[sequence->request_idx] = followed.error();
+        tell(sequence->request_idx);
+      }
+      lock.lock();
+    } else if (hooks.on_tokens && call.new_tokens != told_tokens) {
+      told_tokens = call.new_tokens;
+      lock.unlock();
+      go_on = hooks.on_tokens(told_tokens) && go_on;
       lock.lock();
     } else if (!state.stepping) {
       state.step(lock);
     } else {
-      state.changed.wait(lock, [&] { return !state.stepping || !call.finished.empty(); });
+      state.changed.wait(lock, [&] {
+        return !state.stepping || !call.finished.empty() || (hooks.on_tokens && call.new_tokens != told_tokens);
+      });
     }
   }
   if (!go_on) {

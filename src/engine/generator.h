@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -20,9 +21,13 @@ struct GenerationRequest {
   std::vector<std::int32_t> prompt;            // at least one token
   std::size_t max_new_tokens = 0;              // 0: only the prompt runs, and Generation::next is filled
   std::vector<std::string> stop_strings = {};  // generation ends as soon as the new text holds one of them
+  bool ignore_end_of_text = false;             // it goes on behind a token that ends the text
   // Tokens whose log-probabilities every step records, from the full softmax.
   std::vector<std::int32_t> watched = {};
   std::size_t top_logprobs = 0;  // the K likeliest tokens of every step are recorded
+  // GenerationHooks::follow may go on with a prompt that begins like this one: its keys and values wait for it, as long
+  // as nobody else needs the memory.
+  bool may_be_followed = false;
 };
 
 struct GenerationStep {
@@ -54,6 +59,18 @@ struct GeneratorCounts {
   std::size_t shared_tokens = 0;  // tokens of prompts that were taken over from another one
 };
 
+// What a call wants to hear, each on the thread that called. Returning false stops the whole call, and what has not
+// finished is an error that says so.
+struct GenerationHooks {
+  // As each request finishes.
+  std::function<bool(std::size_t request_idx, const Result<Generation>& generation)> on_done = {};
+  // After each pass through the model, with the tokens that the call has written so far.
+  std::function<bool(std::size_t new_tokens)> on_tokens = {};
+  // Before on_done: what to go on with, if a request is not finished with this generation. It takes the request's
+  // place, before all that came later.
+  std::function<std::optional<GenerationRequest>(std::size_t request_idx, const Generation& generation)> follow = {};
+};
+
 // The tokens, text and probabilities of a request depend on that request and on nothing else, bit for bit: not on what
 // runs beside it, when it entered, or whether it had to be computed again because memory ran short.
 class Generator {
@@ -64,10 +81,9 @@ class Generator {
   ~Generator();
 
   // Calls from several threads go through the model together. One result a request, in order; a bad request does not
-  // lose the others. `on_done(request_idx, generation)` is called as each finishes; returning false stops the whole
-  // call, and what has not finished is an error that says so.
-  using OnDone = std::function<bool(std::size_t request_idx, const Result<Generation>& generation)>;
-  std::vector<Result<Generation>> generate(std::span<const GenerationRequest> requests, const OnDone& on_done = {});
+  // lose the others.
+  std::vector<Result<Generation>> generate(std::span<const GenerationRequest> requests,
+                                           const GenerationHooks& hooks = {});
 
   GeneratorCounts counts() const;
 

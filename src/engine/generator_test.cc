@@ -318,15 +318,76 @@ TEST(Generator, StopsWhenToldTo) {
   WorkerPool workers(1);
   Generator generator(tiny.model->model, tiny.model->tokenizer, workers, {});
   std::vector<std::size_t> told;
-  const Results results = generator.generate(requests, [&](std::size_t i, const Result<Generation>& result) {
+  const auto stop = [&](std::size_t i, const Result<Generation>& result) {
     EXPECT_TRUE(result.ok());
     told.push_back(i);
     return false;
-  });
+  };
+  const Results results = generator.generate(requests, {.on_done = stop});
   EXPECT_EQ(told, std::vector<std::size_t>{3});
   for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].ok(), i == 3);
   EXPECT_NE(results[0].error().what.find("stopped"), std::string::npos);
   expect_equal_results(generator.generate(requests), one_at_a_time(*tiny.model, requests));
+}
+
+TEST(Generator, TellsOfEveryPass) {
+  const TinyGenerating tiny(TinyCausal::llama());
+  const Requests requests = many_requests(*tiny.model, 8, 30);
+  WorkerPool workers(1);
+  Generator generator(tiny.model->model, tiny.model->tokenizer, workers, {});
+  std::size_t heard = 0;
+  const auto listen = [&](std::size_t new_tokens) {
+    EXPECT_GT(new_tokens, heard);
+    EXPECT_LE(new_tokens, heard + requests.size());
+    heard = new_tokens;
+    return true;
+  };
+  const Results results = generator.generate(requests, {.on_tokens = listen});
+  std::size_t written = 0;
+  for (const Result<Generation>& result : results) written += good(result).steps.size();
+  EXPECT_GT(heard, written - requests.size()) << "only of the last pass nobody needs to hear";
+
+  const Results stopped = generator.generate(requests, {.on_tokens = [](std::size_t n) { return n < 20; }});
+  for (const Result<Generation>& result : stopped) {
+    ASSERT_FALSE(result.ok());
+    EXPECT_NE(result.error().what.find("stopped"), std::string::npos);
+  }
+}
+
+// What follows a request gives what it gives alone, and takes its beginning over.
+TEST(Generator, GoesOnWithWhatFollows) {
+  const TinyGenerating tiny(TinyCausal::qwen2(false));
+  Requests requests = many_requests(*tiny.model, 12, 10), followers;
+  for (GenerationRequest& request : requests) {
+    request.may_be_followed = true;
+    request.prompt.insert(request.prompt.begin(), 40, static_cast<std::int32_t>(40 + followers.size()));
+    followers.push_back(request);
+    followers.back().prompt.push_back(41);
+    followers.back().max_new_tokens = followers.size() % 3;
+  }
+  followers[5].prompt.clear();
+  for (const std::size_t budget : {1000u, 9u}) {
+    std::vector<int> asked(requests.size(), 0);
+    WorkerPool workers(2);
+    Generator generator(tiny.model->model, tiny.model->tokenizer, workers,
+                        {.kv_bytes = budget * tiny.model->block_bytes()});
+    const auto follow = [&](std::size_t i, const Generation&) -> std::optional<GenerationRequest> {
+      if (i == 7 || ++asked[i] > 1) return std::nullopt;
+      return followers[i];
+    };
+    const Results results = generator.generate(requests, {.follow = follow});
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      SCOPED_TRACE(i);
+      if (i == 5) {
+        EXPECT_EQ(results[i].error().what, "a prompt without a token");
+      } else {
+        expect_equal_results({results[i]}, one_at_a_time(*tiny.model, {i == 7 ? requests[i] : followers[i]}));
+      }
+    }
+    if (budget == 1000u) {
+      EXPECT_GE(generator.counts().shared_tokens, 10 * 32u);
+    }
+  }
 }
 
 }  // namespace

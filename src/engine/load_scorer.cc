@@ -92,8 +92,8 @@ Result<LoadedScorer> load_reasoning(const ScorerRequest& request) {
   loaded.architecture = decoder.architecture;
   loaded.sizes = decoder.sizes;
   ReasoningModel reasoning;
-  reasoning.generate = [model](auto requests, const auto& on_done) {
-    return model->generator().generate(requests, on_done);
+  reasoning.generate = [model](auto requests, const auto& hooks) {
+    return model->generator().generate(requests, hooks);
   };
   reasoning.work = [model] { return model->generator().counts().work; };
   reasoning.flops_of_sequence = [model](std::size_t tokens) {

@@ -11,7 +11,8 @@ namespace rerank {
 
 using scoring::ReasoningPrompt;
 
-// Every pair goes through generation; those whose text gives no score are then asked for a forced verdict together.
+// Every pair goes through generation. Where its text gives no score, or has to be thought over, another prompt follows
+// at once in its place.
 class ReasoningScorer::Call {
  public:
   Call(const ReasoningScorer& scorer, const scoring::ReasoningPrompts& prompts, const ScoreOptions& options,
@@ -19,96 +20,126 @@ class ReasoningScorer::Call {
       : scorer_(scorer), prompts_(prompts), options_(options), progress_(progress) {}
 
   std::vector<Result<Score>> run(std::span<const Pair> pairs) {
-    scores_.resize(pairs.size());
+    const Error stopped{Error::Code::kBadInput, "not scored: the call was stopped before", "", ""};
     encode(pairs);
+    for (std::size_t i = 0; i < pairs.size(); ++i) scores_.push_back(at_pair(i, stopped));
     generate();
-    force_verdicts();
-    std::vector<Result<Score>> scores;
-    scores.reserve(scores_.size());
-    for (auto& score : scores_) scores.push_back(std::move(*score));
-    return scores;
+    return std::move(scores_);
   }
 
  private:
-  struct Unjudged {
-    std::size_t pair_idx;
-    Score score;  // all but the value
+  // What is known of a pair.
+  struct Thoughts {
+    ReasoningPrompt prompt;
+    Score score = {};  // without the value
+    int rethought = 0;
+    bool is_forced = false;                      // the verdict is asked for
+    std::optional<GenerationStep> verdict = {};  // where it is read
+    std::optional<Error> error = {};
   };
 
   void encode(std::span<const Pair> pairs) {
-    written_.assign(pairs.size(), Result<ReasoningPrompt>(ReasoningPrompt{}));
+    thoughts_.resize(pairs.size());
     scorer_.workers_.run(pairs.size(), [&](std::size_t i, kernels::Workspace&) {
-      written_[i] = prompts_.encode(pairs[i].query, pairs[i].passage);
-    });
-    for (std::size_t i = 0; i < pairs.size(); ++i)
-      if (!written_[i].ok()) {
-        Error error = written_[i].error();
-        error.where = "pair " + std::to_string(i) + ", " + error.where;
-        settle(i, std::move(error));
+      auto prompt = prompts_.encode(pairs[i].query, pairs[i].passage);
+      Thoughts& thoughts = thoughts_[i];
+      if (!prompt.ok()) {
+        thoughts.error = std::move(prompt.error());
+        return;
       }
+      thoughts.prompt = std::move(prompt).value();
+      thoughts.score.tokens = static_cast<std::uint32_t>(thoughts.prompt.ids.size());
+      thoughts.score.cut_tokens = thoughts.prompt.cut_tokens;
+    });
+  }
+
+  // The caller may have heard enough before all are done.
+  void generate() {
+    std::vector<GenerationRequest> requests;
+    std::vector<std::size_t> pair_of;
+    for (std::size_t i = 0; i < thoughts_.size() && !stopped_; ++i) {
+      if (thoughts_[i].error) {
+        settle(i);
+      } else {
+        requests.push_back(request(thoughts_[i].prompt.ids, prompts_.max_new_tokens()));
+        pair_of.push_back(i);
+      }
+    }
+    if (stopped_) return;
+    GenerationHooks hooks;
+    hooks.on_tokens = options_.on_tokens;
+    hooks.follow = [&](std::size_t i, const Generation& generation) { return take(pair_of[i], generation); };
+    hooks.on_done = [&](std::size_t i, const Result<Generation>& generation) {
+      if (!generation.ok()) thoughts_[pair_of[i]].error = generation.error();
+      settle(pair_of[i]);
+      return !stopped_;
+    };
+    scorer_.model_.generate(requests, hooks);
   }
 
   GenerationRequest request(std::vector<std::int32_t> ids, std::size_t max_new_tokens) const {
     GenerationRequest request;
     request.prompt = std::move(ids);
     request.max_new_tokens = max_new_tokens;
-    request.stop_strings.assign(scoring::kVerdicts.begin(), scoring::kVerdicts.end());
     request.watched = {scorer_.model_.verdicts.yes, scorer_.model_.verdicts.no};
+    request.may_be_followed = true;
+    request.ignore_end_of_text = options_.ignore_stop;
+    if (!options_.ignore_stop) request.stop_strings.assign(scoring::kVerdicts.begin(), scoring::kVerdicts.end());
     return request;
   }
 
-  void generate() {
-    std::vector<GenerationRequest> requests;
-    std::vector<std::size_t> pair_of;
-    for (std::size_t i = 0; i < written_.size(); ++i) {
-      if (!written_[i].ok()) continue;
-      requests.push_back(request(written_[i].value().ids, prompts_.max_new_tokens()));
-      pair_of.push_back(i);
+  // Reads what was written; what to go on with, if that does not settle the pair.
+  std::optional<GenerationRequest> take(std::size_t pair_idx, const Generation& generation) {
+    Thoughts& thoughts = thoughts_[pair_idx];
+    if (thoughts.is_forced) {
+      thoughts.verdict = generation.next;
+      return std::nullopt;
     }
-    run(requests, false, [&](std::size_t i, const Result<Generation>& generation) { take(pair_of[i], generation); });
-  }
-
-  // take(i, generation) comes once for each request: as soon as it is known, and for what a stopped call left at the
-  // end.
-  template <class Take>
-  void run(std::span<const GenerationRequest> requests, bool to_the_end, const Take& take) {
-    std::vector<bool> taken(requests.size());
-    const auto results = scorer_.model_.generate(requests, [&](std::size_t i, const Result<Generation>& generation) {
-      taken[i] = true;
-      take(i, generation);
-      return to_the_end || !stopped_;
-    });
-    for (std::size_t i = 0; i < results.size(); ++i)
-      if (!taken[i]) take(i, results[i]);
-  }
-
-  void take(std::size_t pair_idx, const Result<Generation>& result) {
-    if (!result.ok()) {
-      settle(pair_idx, at_pair(pair_idx, result.error()));
-      return;
+    thoughts.score.reasoning += generation.text;
+    thoughts.score.new_tokens += static_cast<std::uint32_t>(generation.steps.size());
+    thoughts.score.finished = generation.finish == Generation::Finish::kStop;
+    if (thoughts.score.finished && thoughts.rethought < options_.rethink) {
+      if (auto again = rethink(thoughts)) return again;
     }
-    const Generation& generation = result.value();
-    const ReasoningPrompt& prompt = written_[pair_idx].value();
-    scorer_.count(prompt.ids.size(), generation.steps.size());
-    Score score;
-    score.tokens = static_cast<std::uint32_t>(prompt.ids.size());
-    score.cut_tokens = prompt.cut_tokens;
-    score.reasoning = generation.text;
-    score.new_tokens = static_cast<std::uint32_t>(generation.steps.size());
-    score.finished = generation.finish == Generation::Finish::kStop;
     if (is_read_at_last_token(generation)) {
-      settle_with(pair_idx, std::move(score), generation.steps.back());
-    } else if (options_.verdict == Verdict::kCard && !is_out_of_budget(generation)) {
-      settle(pair_idx, Error{Error::Code::kBadInput,
-                             "\" true\" or \" false\" is not among the 20 likeliest tokens where the text ends",
-                             "pair " + std::to_string(pair_idx), "--verdict forced gives such a pair a score"});
-    } else {
-      unjudged_.push_back({pair_idx, std::move(score)});
+      thoughts.verdict = generation.steps.back();
+      return std::nullopt;
     }
+    if (options_.verdict == Verdict::kCard && !is_out_of_budget(generation)) {
+      thoughts.error = Error{Error::Code::kBadInput,
+                             "\" true\" or \" false\" is not among the 20 likeliest tokens where the text ends", "",
+                             "--verdict forced gives such a pair a score"};
+      return std::nullopt;
+    }
+    return force(thoughts);
+  }
+
+  std::optional<GenerationRequest> rethink(Thoughts& thoughts) const {
+    std::string reasoning = scoring::with_second_thoughts(thoughts.score.reasoning);
+    auto ids = prompts_.encode_rethink(thoughts.prompt, reasoning);
+    if (!ids.ok()) {
+      thoughts.error = ids.error();
+      return std::nullopt;
+    }
+    if (!ids.value()) return std::nullopt;
+    const std::size_t room = prompts_.room_behind(thoughts.prompt, *ids.value());
+    thoughts.score.reasoning = std::move(reasoning);
+    ++thoughts.rethought;
+    return request(std::move(*ids.value()), room);
+  }
+
+  std::optional<GenerationRequest> force(Thoughts& thoughts) const {
+    auto ids = prompts_.encode_forced(thoughts.prompt, thoughts.score.reasoning);
+    if (!ids.ok()) {
+      thoughts.error = ids.error();
+      return std::nullopt;
+    }
+    thoughts.is_forced = true;
+    return request(std::move(ids).value(), 0);
   }
 
   bool is_out_of_budget(const Generation& generation) const {
-    return prompts_.budget_ends_it() && generation.finish == Generation::Finish::kLength;
+    return options_.ignore_stop || (prompts_.budget_ends_it() && generation.finish == Generation::Finish::kLength);
   }
 
   bool is_read_at_last_token(const Generation& generation) const {
@@ -122,47 +153,24 @@ class ReasoningScorer::Call {
     return last.watched_rank[0] < scoring::kVisibleLogprobs && last.watched_rank[1] < scoring::kVisibleLogprobs;
   }
 
-  // What was generated when the call was stopped still gets its verdict: that takes moments.
-  void force_verdicts() {
-    const bool was_stopped = stopped_;
-    std::vector<Result<std::vector<std::int32_t>>> ids(unjudged_.size(), std::vector<std::int32_t>());
-    scorer_.workers_.run(unjudged_.size(), [&](std::size_t i, kernels::Workspace&) {
-      const auto& [pair_idx, score] = unjudged_[i];
-      ids[i] = prompts_.encode_forced(written_[pair_idx].value(), score.reasoning);
-    });
-    std::vector<GenerationRequest> requests;
-    std::vector<std::size_t> unjudged_of;
-    for (std::size_t i = 0; i < unjudged_.size(); ++i) {
-      if (ids[i].ok()) {
-        requests.push_back(request(std::move(ids[i]).value(), 0));
-        unjudged_of.push_back(i);
-      } else {
-        settle(unjudged_[i].pair_idx, at_pair(unjudged_[i].pair_idx, ids[i].error()));
-      }
-    }
-    run(requests, was_stopped, [&](std::size_t i, const Result<Generation>& generation) {
-      auto& [pair_idx, score] = unjudged_[unjudged_of[i]];
-      if (generation.ok()) {
-        settle_with(pair_idx, std::move(score), generation.value().next);
-      } else {
-        settle(pair_idx, at_pair(pair_idx, generation.error()));
-      }
-    });
-  }
-
-  void settle_with(std::size_t pair_idx, Score score, const GenerationStep& step) {
-    score.value = scoring::verdict_score(step.watched[0], step.watched[1]);
-    if (std::isfinite(score.value)) {
-      settle(pair_idx, std::move(score));
+  // The pair's score, or its error.
+  void settle(std::size_t pair_idx) {
+    Thoughts& thoughts = thoughts_[pair_idx];
+    Score score = std::move(thoughts.score);
+    if (thoughts.verdict)
+      score.value = scoring::verdict_score(thoughts.verdict->watched[0], thoughts.verdict->watched[1]);
+    scorer_.count(thoughts.prompt.ids.size(), score.new_tokens);
+    if (thoughts.error) {
+      const std::string part = thoughts.error->where.empty() ? "" : ", " + thoughts.error->where;
+      scores_[pair_idx] = at_pair(pair_idx, *thoughts.error);
+      scores_[pair_idx].error().where += part;
+    } else if (!std::isfinite(score.value)) {
+      scores_[pair_idx] = not_finite(pair_idx, score.value);
     } else {
-      settle(pair_idx, not_finite(pair_idx, score.value));
+      scores_[pair_idx] = std::move(score);
     }
-  }
-
-  void settle(std::size_t pair_idx, Result<Score> score) {
-    scores_[pair_idx] = std::move(score);
-    if (stopped_) return;  // the caller wants to hear no more
-    if (options_.on_score && !options_.on_score(pair_idx, *scores_[pair_idx])) stopped_ = true;
+    thoughts = {};
+    if (options_.on_score && !options_.on_score(pair_idx, scores_[pair_idx])) stopped_ = true;
     ++done_;
     if (progress_) progress_(done_);
   }
@@ -171,9 +179,8 @@ class ReasoningScorer::Call {
   const scoring::ReasoningPrompts& prompts_;
   const ScoreOptions& options_;
   const Progress& progress_;
-  std::vector<Result<ReasoningPrompt>> written_;      // [pairs]
-  std::vector<std::optional<Result<Score>>> scores_;  // [pairs]
-  std::vector<Unjudged> unjudged_;
+  std::vector<Thoughts> thoughts_;     // [pairs]
+  std::vector<Result<Score>> scores_;  // [pairs]
   std::size_t done_ = 0;
   bool stopped_ = false;
 };

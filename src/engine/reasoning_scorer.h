@@ -17,7 +17,7 @@ namespace rerank {
 struct ReasoningModel {
   // As Generator::generate: called from any number of threads, and tells of results on the thread that called it.
   std::function<std::vector<Result<Generation>>(std::span<const GenerationRequest> requests,
-                                                const Generator::OnDone& on_done)>
+                                                const GenerationHooks& hooks)>
       generate;
   std::function<models::CausalWork()> work;  // that it has done so far
   std::function<double(std::size_t tokens)> flops_of_sequence;

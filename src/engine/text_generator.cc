@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <mutex>
 
 #include "base/try.h"
 #include "base/utf8.h"
@@ -105,18 +104,18 @@ Result<std::vector<Result<GeneratedText>>> TextGenerator::generate(std::span<con
       tell(i);
     }
   }
-  std::mutex mutex;
-  const auto results =
-      impl_->model->generator().generate(requests, [&](std::size_t i, const Result<Generation>& generation) {
-        const std::lock_guard lock(mutex);
-        if (!generation.ok()) {
-          texts[prompt_of[i]] = at_prompt(prompt_of[i], generation.error());
-        } else {
-          texts[prompt_of[i]] = as_text(generation.value());
-        }
-        tell(prompt_of[i]);
-        return !stopped;
-      });
+  GenerationHooks hooks;
+  hooks.on_done = [&](std::size_t i, const Result<Generation>& generation) {
+    if (!generation.ok()) {
+      texts[prompt_of[i]] = at_prompt(prompt_of[i], generation.error());
+    } else {
+      texts[prompt_of[i]] = as_text(generation.value());
+    }
+    tell(prompt_of[i]);
+    return !stopped;
+  };
+  hooks.on_tokens = options.on_tokens;
+  const auto results = impl_->model->generator().generate(requests, hooks);
   // Those that the call did not come to.
   for (std::size_t i = 0; i < results.size(); ++i)
     if (!results[i].ok()) texts[prompt_of[i]] = at_prompt(prompt_of[i], results[i].error());

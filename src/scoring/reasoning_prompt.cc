@@ -40,6 +40,10 @@ std::size_t character_border(std::string_view text, std::size_t offset) {
 
 }  // namespace
 
+std::string with_second_thoughts(std::string_view reasoning) {
+  return std::string(reasoning.substr(0, reasoning.find("</think>"))) + "\nWait";
+}
+
 std::string_view whole_sentences(std::string_view reasoning) {
   if (const std::size_t last = reasoning.find_last_of(".!?"); last != std::string_view::npos)
     reasoning = reasoning.substr(0, last + 1);
@@ -60,9 +64,10 @@ Result<ReasoningPrompts> ReasoningPrompts::make(const tokenizer::Tokenizer& toke
   RERANK_TRY(check_lengths(options));
   const int context = options.max_length == 0 ? std::min(kContext, max_positions) : options.max_length;
   RERANK_TRY(check_positions(context, context, max_positions));
-  if (options.max_new_tokens.value_or(0) < 0 || options.think_budget < 0)
-    return Error{Error::Code::kBadInput, "is negative",
-                 options.think_budget < 0 ? "--think-budget" : "--max-new-tokens", "give a number of tokens"};
+  for (const auto& [name, value] :
+       {std::pair("--max-new-tokens", options.max_new_tokens.value_or(0)),
+        std::pair("--think-budget", options.think_budget), std::pair("--rethink", options.rethink)})
+    if (value < 0) return Error{Error::Code::kBadInput, "is negative", name, "give a number from 0"};
   const int share = static_cast<int>(static_cast<long long>(context) * kNewTokens / kContext);
   int new_tokens = options.max_new_tokens.value_or(std::min(kNewTokens, share));
 
@@ -174,6 +179,13 @@ Result<std::vector<std::int32_t>> ReasoningPrompts::encode_forced(const Reasonin
     const std::size_t excess = std::min(ids.size() - max_positions_, kept.size());
     kept = whole_sentences(kept.substr(0, character_border(kept, kept.size() - excess)));
   }
+}
+
+Result<std::optional<std::vector<std::int32_t>>> ReasoningPrompts::encode_rethink(const ReasoningPrompt& prompt,
+                                                                                  std::string_view reasoning) const {
+  RERANK_ASSIGN(auto ids, tokenize(prompt.text + std::string(reasoning)));
+  if (room_behind(prompt, ids) == 0) return std::optional<std::vector<std::int32_t>>();
+  return std::optional(std::move(ids));
 }
 
 }  // namespace rerank::scoring

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,16 @@ class ReasoningPrompts {
   // than the model's positions, when tokenized like this, ends at an earlier sentence.
   Result<std::vector<std::int32_t>> encode_forced(const ReasoningPrompt& prompt, std::string_view reasoning) const;
 
+  // The prompt after which the model thinks on behind `reasoning`, which ends in second thoughts. Tokenized as one
+  // text. Nothing where that leaves no room for a new token.
+  Result<std::optional<std::vector<std::int32_t>>> encode_rethink(const ReasoningPrompt& prompt,
+                                                                  std::string_view reasoning) const;
+  // New tokens that have room behind `ids`, which begin with those of the prompt.
+  std::size_t room_behind(const ReasoningPrompt& prompt, const std::vector<std::int32_t>& ids) const {
+    const std::size_t most = prompt.ids.size() + max_new_tokens_;
+    return most > ids.size() ? most - ids.size() : 0;
+  }
+
   std::size_t max_new_tokens() const { return max_new_tokens_; }
   // Whether generation that reached max_new_tokens() has used up its think_budget.
   bool budget_ends_it() const { return budget_ends_it_; }
@@ -59,6 +70,10 @@ class ReasoningPrompts {
   std::size_t max_prompt_ = 0, query_max_length_ = 0, max_new_tokens_ = 0, max_positions_ = 0;
   bool budget_ends_it_ = false;
 };
+
+// What a verdict that is taken back leaves: `reasoning` up to the end of thinking, if it is in there, and "Wait".
+// Source: force_rethink in rank1.py.
+std::string with_second_thoughts(std::string_view reasoning);
 
 // `reasoning` up to its last full stop, exclamation or question mark (all of it where there is none), without white
 // space at both ends. Source: the forced verdict in rank1.py.

@@ -66,6 +66,7 @@ TEST(ReasoningPrompt, RefusesWhatCannotBe) {
   const BadOptions cases[] = {
       {"more new tokens than context", [](ScoreOptions& o) { o.max_new_tokens = 4096; }, "--max-new-tokens"},
       {"negative new tokens", [](ScoreOptions& o) { o.max_new_tokens = -1; }, "--max-new-tokens"},
+      {"negative second thoughts", [](ScoreOptions& o) { o.rethink = -1; }, "--rethink"},
       {"a negative budget", [](ScoreOptions& o) { o.think_budget = -1; }, "--think-budget"},
       {"a context beyond the model's", [](ScoreOptions& o) { o.max_length = 4097; }, "--max-length"},
       {"no place for the query", [](ScoreOptions& o) { o.prompt = "find it"; }, "--prompt"},
@@ -167,6 +168,24 @@ TEST(ReasoningPrompt, ReasoningBeyondThePositionsEndsAtAnEarlierSentence) {
   EXPECT_EQ(forced_in(forced_size("One.")).value(), wide.encode_forced(prompt, "One.").value());
   EXPECT_EQ(forced_in(forced_size("")).value(), wide.encode_forced(prompt, "").value());
   EXPECT_EQ(forced_in(forced_size("") - 1).error().code, Error::Code::kBadInput);
+}
+
+TEST(ReasoningPrompt, SecondThoughtsStandBehindTheText) {
+  EXPECT_EQ(with_second_thoughts(" It is.\n"), " It is.\n\nWait");
+  EXPECT_EQ(with_second_thoughts("Yes.</think> so </think>"), "Yes.\nWait");
+  EXPECT_EQ(with_second_thoughts(""), "\nWait");
+  const auto tokenizer = byte_tokenizer();
+  ScoreOptions options;
+  options.max_new_tokens = 10;
+  const auto prompts = ReasoningPrompts::make(tokenizer, options, 4096).value();
+  const auto prompt = prompts.encode("q", "p").value();
+  const auto ids = prompts.encode_rethink(prompt, "One..\nWait").value();
+  EXPECT_FALSE(ids) << "as long as all new tokens together";
+  const auto shorter = prompts.encode_rethink(prompt, "O.\nWait").value();
+  ASSERT_TRUE(shorter);
+  EXPECT_EQ(shorter->size(), prompt.ids.size() + 7);
+  EXPECT_TRUE(std::equal(prompt.ids.begin(), prompt.ids.end(), shorter->begin()));
+  EXPECT_EQ(prompts.room_behind(prompt, *shorter), 3u);
 }
 
 TEST(WholeSentences, AreThoseOfThePythonCode) {
