@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -122,6 +123,10 @@ struct ScoreOptions {
 
   // Tokens that pairs have in common at their beginning are computed once. Changes speed, never a score.
   bool share_prefixes = true;
+
+  // All methods but reasoning, which has on_tokens: asked between micro-batches. A stop that is requested, from any
+  // thread, ends the call soon; pairs without a score are errors then.
+  std::stop_token stop = {};
 };
 
 }  // namespace rerank

@@ -6,6 +6,7 @@
 
 #include "base/try.h"
 #include "engine/micro_batches.h"
+#include "engine/pair_encoding.h"
 
 namespace rerank {
 namespace {
@@ -19,11 +20,12 @@ constexpr std::size_t kWaveBytes = std::size_t{128} << 20;
 
 CausalCall::CausalCall(Context context, std::span<const Pair> pairs,
                        std::span<const Result<scoring::EncodedPair>> encoded, const models::CausalOptions& options,
-                       bool share_prefixes)
+                       bool share_prefixes, std::stop_token stop)
     : context_(context),
       encoded_(encoded),
       options_(options),
       share_prefixes_(share_prefixes),
+      stop_(std::move(stop)),
       prefix_of_(encoded.size()) {
   make_groups(pairs);
 }
@@ -106,6 +108,10 @@ void CausalCall::compute_prefixes(std::span<Group*> groups) {
   keys_and_values.compress_ratio = 1;
   const auto batches = make_micro_batches(tokens, kTokensPerMicroBatch);
   context_.workers.run(batches.size(), [&](std::size_t batch_idx, kernels::Workspace& workspace) {
+    if (stop_.stop_requested()) {
+      for (const std::size_t i : batches[batch_idx]) made[i] = nullptr;
+      return;
+    }
     models::CausalBatch batch;
     for (const std::size_t i : batches[batch_idx]) {
       const std::size_t known = groups[i]->prefix.tokens;
@@ -148,6 +154,10 @@ void CausalCall::run_pairs(std::span<const Group> groups, const Read& read) {
 }
 
 void CausalCall::run_batch(std::span<const std::size_t> batch, const Read& read, kernels::Workspace& workspace) {
+  if (stop_.stop_requested()) {
+    read(batch, stopped(), {}, workspace);
+    return;
+  }
   models::CausalBatch sequences;
   for (const std::size_t pair_idx : batch) {
     const scoring::EncodedPair& pair = encoded_[pair_idx].value();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <mutex>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "engine/prefix_cache.h"
@@ -24,7 +25,7 @@ class CausalCall {
   };
   // Pairs that could not be encoded are left out. All is borrowed for the life of the call.
   CausalCall(Context context, std::span<const Pair> pairs, std::span<const Result<scoring::EncodedPair>> encoded,
-             const models::CausalOptions& options, bool share_prefixes);
+             const models::CausalOptions& options, bool share_prefixes, std::stop_token stop);
 
   // Takes the states [cutoffs, batch, hidden] of some pairs, or the error of a single one. Called from worker threads,
   // from several at once; each pair comes once.
@@ -60,6 +61,7 @@ class CausalCall {
   std::span<const Result<scoring::EncodedPair>> encoded_;
   models::CausalOptions options_;
   bool share_prefixes_;
+  std::stop_token stop_;  // batches that have not begun when it asks are errors
   std::vector<Group> groups_;
   std::vector<const SharedPrefix*> prefix_of_;  // [pairs]
   std::mutex work_mutex_;

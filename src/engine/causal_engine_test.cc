@@ -316,6 +316,39 @@ TEST(CausalEngineErrors, ABadPairDoesNotLoseTheOthers) {
   EXPECT_EQ(scores.value()[2].value().value, scores.value()[0].value().value);
 }
 
+TEST(CausalEngineErrors, AStopLeavesScoresThatAreDone) {
+  const Texts texts = random_texts(testing::kSanitized ? 60 : 200);
+  const auto pairs = texts.views();
+  for (const Case& row : cases_with_layers()) {
+    const auto engine = load(row.checkpoint(), {.dtype = Dtype::kF32, .threads = 1, .method = row.method});
+    ASSERT_TRUE(engine.ok()) << engine.error().message();
+    const auto expected = values(engine.value(), pairs, row.options);
+    std::stop_source stop;
+    ScoreOptions options = row.options;
+    options.stop = stop.get_token();
+    const auto scores = engine.value().score_each(pairs, options, [&](std::size_t) { stop.request_stop(); });
+    ASSERT_TRUE(scores.ok());
+    std::size_t scored = 0;
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      if (scores.value()[i].ok()) {
+        EXPECT_EQ(scores.value()[i].value().value, expected[i].back()) << row.name;
+        ++scored;
+      }
+    }
+    EXPECT_GT(scored, 0u) << row.name;
+    EXPECT_LT(scored, pairs.size()) << row.name;
+  }
+  // Where the vocabulary is read after all pairs, a stop on the way leaves none.
+  const auto engine = load(TinyCausal::qwen2(true), {.dtype = Dtype::kF32, .threads = 1});
+  ASSERT_TRUE(engine.ok()) << engine.error().message();
+  std::stop_source stop;
+  ScoreOptions options;
+  options.stop = stop.get_token();
+  const auto scores = engine.value().score_each(pairs, options, [&](std::size_t) { stop.request_stop(); });
+  ASSERT_TRUE(scores.ok());
+  for (const auto& score : scores.value()) EXPECT_FALSE(score.ok());
+}
+
 TEST(CausalEngineErrors, AScoreThatIsNoNumberNamesItsPair) {
   TinyCausal checkpoint = TinyCausal::gemma();
   for (float& value : checkpoint.tensors["model.norm.weight"].values) value = std::numeric_limits<float>::quiet_NaN();

@@ -122,8 +122,10 @@ class CausalScorer::Reading {
     for (const std::size_t pair_idx : pairs)
       states.insert(states.end(), states_[pair_idx].begin(), states_[pair_idx].end());
     std::vector<Vocabulary::Reading> readings(pairs.size() * scorer_.digits_.size());
-    const Status read = model.vocabulary->read(states, scorer_.digits_, options_.top_logprobs > 0, model.decoder->ops(),
-                                               workspace, readings);
+    const Status read = options_.stop.stop_requested()
+                            ? Status(stopped())
+                            : model.vocabulary->read(states, scorer_.digits_, options_.top_logprobs > 0,
+                                                     model.decoder->ops(), workspace, readings);
     for (std::size_t i = 0; i < pairs.size(); ++i) {
       if (!read.ok()) {
         scores_[pairs[i]] = at_pair(pairs[i], read.error());
@@ -196,7 +198,7 @@ Result<std::vector<Result<Score>>> CausalScorer::score_each(std::span<const Pair
   for (const std::size_t layer : compression.layers) pass.compress_before[layer] = true;
   pass.attention_softcap = method_ != Method::kLightweight || options.attention_softcap;
 
-  const auto encoded = encode_pairs(pairs, *encoder, workers_);
+  const auto encoded = encode_pairs(pairs, *encoder, workers_, options.stop);
   std::vector<Result<Score>> scores(pairs.size(), Result<Score>(Score{}));
   std::size_t done = 0;
   for (std::size_t pair_idx = 0; pair_idx < pairs.size(); ++pair_idx)
@@ -205,7 +207,7 @@ Result<std::vector<Result<Score>>> CausalScorer::score_each(std::span<const Pair
       ++done;
     }
   Reading reading(*this, options, cutoffs, encoded, scores, progress, done);
-  CausalCall call({*model_.decoder, prefixes_, workers_}, pairs, encoded, pass, options.share_prefixes);
+  CausalCall call({*model_.decoder, prefixes_, workers_}, pairs, encoded, pass, options.share_prefixes, options.stop);
   const models::CausalWork work = call.run([&](auto batch, const Status& status, auto states, auto& workspace) {
     reading.take(batch, status, states, workspace);
   });

@@ -43,7 +43,7 @@ Result<std::vector<Result<Score>>> CrossEncoderScorer::score_each(std::span<cons
                                                                   const Progress& progress) const {
   RERANK_ASSIGN(const auto encoder,
                 scoring::make_cross_encoder_pairs(tokenizer_, options, model_->sizes().max_positions));
-  const auto encoded = encode_pairs(pairs, *encoder, workers_);
+  const auto encoded = encode_pairs(pairs, *encoder, workers_, options.stop);
   std::vector<Result<Score>> scores(pairs.size(), Result<Score>(Score{}));
   std::vector<std::uint32_t> tokens(pairs.size());
   std::size_t done = 0;
@@ -58,6 +58,10 @@ Result<std::vector<Result<Score>>> CrossEncoderScorer::score_each(std::span<cons
   const auto batches = make_micro_batches(tokens, kTokensPerMicroBatch);
   std::mutex progress_mutex;
   workers_.run(batches.size(), [&](std::size_t batch_idx, kernels::Workspace& workspace) {
+    if (options.stop.stop_requested()) {
+      for (const std::size_t pair_idx : batches[batch_idx]) scores[pair_idx] = at_pair(pair_idx, stopped());
+      return;
+    }
     score_batch(batches[batch_idx], encoded, options, workspace, scores);
     if (!progress) return;
     const std::lock_guard lock(progress_mutex);

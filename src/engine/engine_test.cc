@@ -105,6 +105,38 @@ TEST(Engine, ManyThreadsMayCallOneEngine) {
   for (auto& caller : callers) caller.join();
 }
 
+TEST(Engine, AStopLeavesScoresThatAreDone) {
+  const auto engine = Engine::load_embedded({.dtype = Dtype::kF32, .threads = 1});
+  ASSERT_TRUE(engine.ok());
+  const auto texts = random_texts(testing::kSanitized ? 30 : 60);  // of several micro-batches
+  const auto pairs = as_pairs(texts);
+  const auto expected = values(engine.value(), pairs);
+  std::stop_source stop;
+  ScoreOptions options;
+  options.stop = stop.get_token();
+  std::size_t done = 0;
+  const auto scores = engine.value().score_each(pairs, options, [&](std::size_t pairs_done) {
+    done = pairs_done;
+    stop.request_stop();
+  });
+  ASSERT_TRUE(scores.ok());
+  std::size_t scored = 0;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    if (scores.value()[i].ok()) {
+      EXPECT_EQ(scores.value()[i].value().value, expected[i]);
+      ++scored;
+    } else {
+      EXPECT_NE(scores.value()[i].error().message().find("stopped"), std::string::npos);
+    }
+  }
+  EXPECT_EQ(scored, done);
+  EXPECT_LT(scored, pairs.size());
+  EXPECT_GT(scored, 0u);
+  const auto none = engine.value().score_each(pairs, options);  // the stop was requested before
+  ASSERT_TRUE(none.ok());
+  for (const auto& score : none.value()) EXPECT_FALSE(score.ok());
+}
+
 TEST(Engine, TheEmbeddedModelPrefersTheAnswer) {
   const auto engine = Engine::load_embedded();
   ASSERT_TRUE(engine.ok()) << engine.error().message();

@@ -14,13 +14,17 @@ constexpr std::size_t kPairsPerEncoding = 32;
 }  // namespace
 
 std::vector<Result<scoring::EncodedPair>> encode_pairs(std::span<const Pair> pairs, const scoring::PairEncoder& encoder,
-                                                       WorkerPool& workers) {
+                                                       WorkerPool& workers, const std::stop_token& stop) {
   std::vector<Result<scoring::EncodedPair>> encoded(pairs.size(), Result<scoring::EncodedPair>(scoring::EncodedPair{}));
   const std::size_t chunks = (pairs.size() + kPairsPerEncoding - 1) / kPairsPerEncoding;
   workers.run(chunks, [&](std::size_t chunk_idx, kernels::Workspace&) {
     const std::size_t first = chunk_idx * kPairsPerEncoding;
     Result<scoring::EncodedQuery> query = scoring::EncodedQuery{};
     for (std::size_t i = first; i < std::min(first + kPairsPerEncoding, pairs.size()); ++i) {
+      if (stop.stop_requested()) {
+        encoded[i] = at_pair(i, stopped());
+        continue;
+      }
       if (i == first || pairs[i].query != pairs[i - 1].query) query = encoder.encode_query(pairs[i].query);
       if (query.ok()) {
         encoded[i] = encoder.encode(query.value(), pairs[i].passage);
@@ -40,6 +44,10 @@ Error not_finite(std::size_t pair_idx, double score) {
 
 Error at_pair(std::size_t pair_idx, const Error& error) {
   return Error{error.code, error.what, fmt::format("pair {}", pair_idx), error.fix};
+}
+
+Error stopped() {
+  return Error{Error::Code::kBadInput, "not scored: the call was stopped before", "", ""};
 }
 
 double sigmoid(double logit) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -11,14 +12,17 @@
 
 namespace rerank {
 
-// One result a pair; errors say which pair it is.
+// One result a pair; errors say which pair it is. Pairs that are not encoded when a stop is requested are stopped().
 std::vector<Result<scoring::EncodedPair>> encode_pairs(std::span<const Pair> pairs, const scoring::PairEncoder& encoder,
-                                                       WorkerPool& workers);
+                                                       WorkerPool& workers, const std::stop_token& stop);
 
 // The error of pair `pair_idx` whose score is not finite.
 Error not_finite(std::size_t pair_idx, double score);
 // `error` of a forward pass as the error of pair `pair_idx`.
 Error at_pair(std::size_t pair_idx, const Error& error);
+
+// Of what ScoreOptions::stop left undone.
+Error stopped();
 
 double sigmoid(double logit);
 
