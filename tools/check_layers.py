@@ -105,7 +105,7 @@ def check(root):
                     problems.append(f"{where}: includes {quoted or angled}; src/{folder}/CMakeLists.txt does not link "
                                     f"rerank_{used}")
 
-    for outside in ("include", "examples"):
+    for outside in ("include", "examples", "python"):
         if not (root / outside).is_dir():
             continue
         for path in sources(root / outside):

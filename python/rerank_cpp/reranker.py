@@ -1,0 +1,201 @@
+"""One call for every model that runs here, with results as AnswerDotAI's `rerankers` gives them.
+
+    from rerank_cpp import Reranker
+    ranker = Reranker("BAAI/bge-reranker-v2-m3")
+    ranker.rank("what is panda?", ["hi", "The giant panda is a bear."]).top_k(1)
+
+How a model is run is found from its config.json; Reranker() without a name is the small English model inside the
+library.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ._devices import Devices
+from ._model import Model, make_options
+from .errors import BadInputError, UnsupportedError
+
+if TYPE_CHECKING:
+    from .langchain import RerankCompressor
+
+# What `rerankers` calls the kinds of models that run here, and our method for it; empty: found from config.json.
+_METHODS = {
+    "cross-encoder": "cross-encoder",
+    "llm-layerwise": "",
+    "yes-logit": "yes-logit",
+    "layerwise": "layerwise",
+    "lightweight": "lightweight",
+    "expectation": "expectation",
+    "reasoning": "reasoning",
+}
+
+
+class Document:
+    """A text to be ranked. `doc_id`: by default its position in the list."""
+
+    def __init__(self, text: str, doc_id: str | int | None = None, metadata: dict[str, Any] | None = None) -> None:
+        self.text = text
+        self.doc_id = doc_id
+        self.metadata = {} if metadata is None else metadata
+        self.document_type = "text"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Document) and vars(self) == vars(other)
+
+    def __repr__(self) -> str:
+        return f"Document(text={self.text!r}, doc_id={self.doc_id!r}, metadata={self.metadata!r})"
+
+
+Documents = str | Document | Sequence[str | Document]
+
+
+class Result:
+    """A document with its score and its rank, from 1. Attributes of the document and its metadata are read through."""
+
+    def __init__(self, document: Document, score: float | None = None, rank: int | None = None) -> None:
+        self.document = document
+        self.score = score
+        self.rank = rank
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "document" not in self.__dict__:  # while a copy is being made
+            raise AttributeError(name)
+        document = self.__dict__["document"]
+        if name in vars(document):
+            return getattr(document, name)
+        if name in document.metadata:
+            return document.metadata[name]
+        raise AttributeError(f"neither Result nor its document nor its metadata has {name!r}")
+
+    def __repr__(self) -> str:
+        return f"Result(document={self.document!r}, score={self.score!r}, rank={self.rank!r})"
+
+
+class RankedResults:
+    """Results by falling score; ties in the order given."""
+
+    def __init__(self, results: list[Result], query: str, has_scores: bool = True) -> None:
+        self.results = results
+        self.query = query
+        self.has_scores = has_scores
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __getitem__(self, index: int) -> Result:
+        return self.results[index]
+
+    def results_count(self) -> int:
+        """How many there are."""
+        return len(self.results)
+
+    def top_k(self, k: int) -> list[Result]:
+        """The k best."""
+        return self.results[:k]
+
+    def get_result_by_docid(self, doc_id: str | int) -> Result | None:
+        """The result of a document, or None."""
+        return next((result for result in self.results if result.document.doc_id == doc_id), None)
+
+    def get_score_by_docid(self, doc_id: str | int) -> float | None:
+        """The score of a document, or None."""
+        result = self.get_result_by_docid(doc_id)
+        return None if result is None else result.score
+
+
+class Reranker:
+    """Ranks documents by their relevance to a query.
+
+    `model_type`: a method of docs/models.md, or "cross-encoder" or "llm-layerwise" of `rerankers`; None: found from
+    config.json. `options`: fields of ScoreOptions, such as normalize or max_length.
+    """
+
+    def __init__(
+        self,
+        model_name: str | os.PathLike[str] | None = None,
+        lang: str = "en",
+        model_type: str | None = None,
+        verbose: int = 1,
+        *,
+        device: Devices = None,
+        dtype: str = "auto",
+        threads: int = 0,
+        cache_dir: str | None = None,
+        **options: Any,
+    ) -> None:
+        """`lang` and `verbose` are taken and not needed."""
+        if model_type is not None and model_type not in _METHODS:
+            raise UnsupportedError(f"{model_type!r} is none of: {', '.join(_METHODS)}", "model_type")
+        try:
+            self.options = make_options(**options)
+        except AttributeError as error:
+            raise TypeError(f"Reranker() has no such option: {error}") from None
+        method = _METHODS[model_type] if model_type else ""
+        self.model = Model(model_name, device, cache_dir, method=method, dtype=dtype, threads=threads)
+        self.model.warn(self.options)
+
+    def rank(
+        self,
+        query: str,
+        docs: Documents,
+        doc_ids: Sequence[str | int] | None = None,
+        metadata: Sequence[dict[str, Any]] | None = None,
+    ) -> RankedResults:
+        """Ranks str or Document, one or many. doc_ids and metadata belong to str; by default ids count from 0."""
+        documents = _as_documents(docs, doc_ids, metadata)
+        texts = [document.text for document in documents]
+        scores = self.model.score_passages(query, texts, self.options)
+        if scores.ndim > 1:
+            scores = scores[-1]  # of several layers the last one asked for
+        listed = scores.tolist()
+        order = sorted(range(len(listed)), key=listed.__getitem__, reverse=True)
+        return RankedResults([Result(documents[i], listed[i], rank) for rank, i in enumerate(order, 1)], query)
+
+    def score(self, query: str, doc: str | Document) -> float:
+        """The score of one document."""
+        score = self.rank(query, doc)[0].score
+        assert score is not None
+        return score
+
+    async def rank_async(
+        self,
+        query: str,
+        docs: Documents,
+        doc_ids: Sequence[str | int] | None = None,
+        metadata: Sequence[dict[str, Any]] | None = None,
+    ) -> RankedResults:
+        """rank() on a thread of its own; the event loop goes on meanwhile."""
+        import asyncio
+
+        return await asyncio.to_thread(self.rank, query, docs, doc_ids, metadata)
+
+    def as_langchain_compressor(self, k: int = 10) -> RerankCompressor:
+        """A LangChain document compressor that keeps the k best. Needs the extra `langchain`."""
+        from .langchain import RerankCompressor
+
+        return RerankCompressor(reranker=self, top_n=k)
+
+
+def _as_documents(
+    docs: Documents, doc_ids: Sequence[str | int] | None, metadata: Sequence[dict[str, Any]] | None
+) -> list[Document]:
+    listed = [docs] if isinstance(docs, (str, Document)) else list(docs)
+    for name, values in (("doc_ids", doc_ids), ("metadata", metadata)):
+        if values is not None and len(values) != len(listed):
+            raise BadInputError(f"has {len(values)} entries for {len(listed)} documents", name)
+    documents = []
+    for i, doc in enumerate(listed):
+        if isinstance(doc, Document):
+            made = Document(doc.text, i if doc.doc_id is None else doc.doc_id, doc.metadata)
+        else:
+            made = Document(
+                doc, doc_ids[i] if doc_ids is not None else i, metadata[i] if metadata is not None else None
+            )
+        documents.append(made)
+    return documents

@@ -1,0 +1,67 @@
+"""What the tests share: the golden checkpoints, and the model inside the library."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from typing import Any
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SHARED = pathlib.Path(os.environ.get("RERANK_SHARED_DIR") or ROOT.parent / "shared")
+
+PAIRS = [
+    ("what is a panda?", "hi"),
+    ("what is a panda?", "The giant panda is a bear species endemic to China."),
+    ("what makes dough rise?", "Yeast turns sugar into carbon dioxide, which lifts the dough."),
+    ("what makes dough rise?", ""),
+]
+
+
+class Golden:
+    """A golden checkpoint and what the reference program makes of it."""
+
+    def __init__(self, name: str) -> None:
+        self.folder = SHARED / "golden" / name
+        if not (self.folder / "golden.json").is_file():
+            pytest.skip(f"no golden checkpoint {name} beside the repository")
+        self.data: dict[str, Any] = json.loads((self.folder / "golden.json").read_text(encoding="utf-8"))
+        self.tolerance: float = self.data["tolerance"]["float32_abs"]
+        self._texts = {pair["id"]: (pair["query"], pair["passage"]) for pair in self.data["pairs"]}
+
+    def setting(self, setting_id: str) -> dict[str, Any]:
+        return next(setting for setting in self.data["settings"] if setting["id"] == setting_id)
+
+    def pairs(self, setting: dict[str, Any]) -> list[tuple[str, str]]:
+        return [self._texts[result["pair"]] for result in setting["results"]]
+
+
+def golden_settings(name: str) -> list[str]:
+    """The ids of a checkpoint's settings; one stand-in where the golden data are not there."""
+    path = SHARED / "golden" / name / "golden.json"
+    if not path.is_file():
+        return ["(golden data missing)"]
+    return [setting["id"] for setting in json.loads(path.read_text(encoding="utf-8"))["settings"]]
+
+
+@pytest.fixture(scope="session")
+def goldens() -> Any:
+    """Golden checkpoints by name, each read once."""
+    kept: dict[str, Golden] = {}
+
+    def get(name: str) -> Golden:
+        if name not in kept:
+            kept[name] = Golden(name)
+        return kept[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Any:
+    """The model inside the library."""
+    from rerank_cpp import Reranker
+
+    return Reranker(dtype="f32", threads=2)
