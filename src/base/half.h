@@ -21,6 +21,20 @@ inline std::uint16_t f32_to_bf16(float value) {
   return static_cast<std::uint16_t>((bits & 0x7FFFFFFF) > 0x7F800000 ? quiet_nan : rounded);
 }
 
+// Rounds to nearest, ties to even; from 65520 on it is infinity, and every NaN is the quiet NaN of the same sign.
+inline std::uint16_t f32_to_f16(float value) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t magnitude = bits & 0x7FFFFFFFU, sign = bits >> 16 & 0x8000U;
+  const std::uint32_t rebias = (127U - 15U) << 23;
+  const std::uint32_t normal = (magnitude - rebias + 0xFFF + (magnitude >> 13 & 1)) >> 13;
+  // A subnormal is fraction * 2^-24: the sum with 0.5, whose last bit is worth 2^-24, rounds it in f32's own way.
+  const std::uint32_t subnormal =
+      std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - std::bit_cast<std::uint32_t>(0.5f);
+  const std::uint32_t special = magnitude > 0x7F800000U ? 0x7E00U : 0x7C00U;
+  const std::uint32_t finite = magnitude < rebias + (1U << 23) ? subnormal : normal;
+  return static_cast<std::uint16_t>(sign | (magnitude >= (127U + 16U) << 23 ? special : finite));
+}
+
 // Subnormals, infinities and NaNs included; a NaN keeps its payload.
 inline float f16_to_f32(std::uint16_t bits) {
   const std::uint32_t magnitude = (bits & 0x7FFFU) << 13;  // exponent and fraction where f32 has them

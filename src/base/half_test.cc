@@ -43,6 +43,35 @@ TEST(Half, EveryBf16SurvivesTheRoundTrip) {
   }
 }
 
+TEST(Half, EveryF16SurvivesTheRoundTrip) {
+  for (std::uint32_t bits = 0; bits <= 0xFFFF; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    const float wide = f16_to_f32(half);
+    if (std::isnan(wide)) {
+      ASSERT_EQ(f32_to_f16(wide), (half & 0x8000) | 0x7E00) << bits;
+      continue;
+    }
+    ASSERT_EQ(f32_to_f16(wide), half) << bits;
+  }
+}
+
+// Between two neighbours: nearer to one, nearer to the other, and a tie, which goes to the even one.
+TEST(Half, F16RoundsToTheNearest) {
+  for (std::uint16_t half = 0; half < 0x7BFF; ++half) {
+    const float below = f16_to_f32(half), above = f16_to_f32(static_cast<std::uint16_t>(half + 1));
+    const float middle = below + (above - below) / 2;
+    const auto next = static_cast<std::uint16_t>(half + 1);
+    ASSERT_EQ(f32_to_f16(std::nextafter(middle, below)), half);
+    ASSERT_EQ(f32_to_f16(middle), half % 2 == 0 ? half : next) << half;
+    ASSERT_EQ(f32_to_f16(-middle), (half % 2 == 0 ? half : next) | 0x8000) << half;
+    ASSERT_EQ(f32_to_f16(std::nextafter(middle, above)), next);
+  }
+  EXPECT_EQ(f32_to_f16(65519.996f), 0x7BFF);
+  EXPECT_EQ(f32_to_f16(65520.0f), 0x7C00);
+  EXPECT_EQ(f32_to_f16(std::numeric_limits<float>::max()), 0x7C00);
+  EXPECT_EQ(f32_to_f16(-std::numeric_limits<float>::infinity()), 0xFC00);
+}
+
 struct RoundingCase {
   const char* why;
   std::uint32_t f32;

@@ -86,6 +86,12 @@ Status WeightStore::add(std::string file_name, std::vector<TensorEntry> entries,
   return {};
 }
 
+std::vector<Tensor> WeightStore::tensors() const {
+  std::vector<Tensor> all;
+  for (const Slot& slot : slots_) all.push_back(borrow(slot.entry, *slot.file_name, slot.bytes, slot.file));
+  return all;
+}
+
 std::size_t WeightStore::total_bytes() const {
   std::size_t total = 0;
   for (const Slot& slot : slots_) total += slot.bytes.size();

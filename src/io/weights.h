@@ -47,6 +47,8 @@ class WeightStore {
              const MappedFile* file);
 
   std::size_t size() const { return slots_.size(); }
+  // All of them, of whatever dtype, sorted by name. Does not count as reading them.
+  std::vector<Tensor> tensors() const;
   std::size_t total_bytes() const;
   // The file that holds a tensor; nullptr when there is no such tensor.
   const std::string* file_of(std::string_view name) const;
