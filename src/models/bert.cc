@@ -19,12 +19,12 @@ std::vector<std::int32_t> positions(const RaggedBatch& batch, std::int32_t /*pad
 }  // namespace
 
 Result<std::unique_ptr<SequenceClassifier>> load_bert(const io::Checkpoint& checkpoint, const kernels::Ops& ops,
-                                                      int threads) {
+                                                      const LoadOptions& options) {
   RERANK_ASSIGN(const EncoderConfig config, read_encoder_config(checkpoint.config()));
   const io::WeightScope weights = checkpoint.weights();
   RERANK_ASSIGN(ClassificationHead head,
-                ClassificationHead::load(weights, "bert.pooler.dense", "classifier", config.hidden, threads));
-  RERANK_ASSIGN(Encoder encoder, Encoder::load(weights.scope("bert"), config, ops, threads));
+                ClassificationHead::load(weights, "bert.pooler.dense", "classifier", config.hidden, options.threads));
+  RERANK_ASSIGN(Encoder encoder, Encoder::load(weights.scope("bert"), config, ops, options));
   return std::unique_ptr<SequenceClassifier>(std::make_unique<EncoderClassifier>(
       std::move(encoder), std::move(head), &positions, static_cast<int>(config.positions)));
 }

@@ -9,11 +9,7 @@
 namespace rerank::models {
 namespace {
 
-struct Architecture {
-  std::string_view hf_name;
-  Result<DecoderConfig> (*read)(const io::Json& config);
-};
-constexpr Architecture kArchitectures[] = {
+constexpr CausalArchitecture kArchitectures[] = {
     {"GemmaForCausalLM", &read_gemma},          {"Gemma2ForCausalLM", &read_gemma2},
     {"CostWiseGemmaForCausalLM", &read_gemma2}, {"LayerWiseMiniCPMForCausalLM", &read_minicpm},
     {"MiniCPMForCausalLM", &read_minicpm},      {"Qwen2ForCausalLM", &read_qwen2},
@@ -81,10 +77,13 @@ Status load_vocabulary(const io::WeightScope& weights, const DecoderConfig& conf
 
 }  // namespace
 
+std::span<const CausalArchitecture> causal_architectures() {
+  return kArchitectures;
+}
+
 Result<LoadedDecoder> load_decoder(const io::Checkpoint& checkpoint, const kernels::Ops& ops,
                                    const CausalLoadOptions& options) {
-  RERANK_ASSIGN(const Architecture* architecture,
-                find_architecture(checkpoint.config(), std::span<const Architecture>(kArchitectures)));
+  RERANK_ASSIGN(const CausalArchitecture* architecture, find_architecture(checkpoint.config(), causal_architectures()));
   RERANK_ASSIGN(const DecoderConfig config, architecture->read(checkpoint.config()));
   const io::WeightScope weights = checkpoint.weights();
   RERANK_ASSIGN(const Quantization quantization, read_quantization(checkpoint.config()));

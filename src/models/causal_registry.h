@@ -4,7 +4,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "io/checkpoint.h"
 #include "models/decoder.h"
@@ -13,6 +15,12 @@
 #include "models/vocabulary.h"
 
 namespace rerank::models {
+
+struct CausalArchitecture {
+  std::string_view hf_name;
+  Result<DecoderConfig> (*read)(const io::Json& config);
+};
+std::span<const CausalArchitecture> causal_architectures();
 
 // What is read of the last token's state.
 enum class Reads {

@@ -51,12 +51,12 @@ Result<EncoderEmbeddings> EncoderEmbeddings::load(const io::WeightScope& scope, 
 }
 
 Result<Encoder> Encoder::load(const io::WeightScope& scope, const EncoderConfig& config, const kernels::Ops& ops,
-                              int threads) {
+                              const LoadOptions& options) {
   Encoder encoder(config, ops);
   RERANK_ASSIGN(encoder.embeddings_, EncoderEmbeddings::load(scope.scope("embeddings"), config));
   for (std::size_t i = 0; i < config.layers; ++i) {
     const io::WeightScope layer_scope = scope.scope("encoder").scope(fmt::format("layer.{}", i));
-    RERANK_ASSIGN(EncoderLayer layer, EncoderLayer::load(layer_scope, config, {ops.weights(), threads}));
+    RERANK_ASSIGN(EncoderLayer layer, EncoderLayer::load(layer_scope, config, options));
     encoder.layers_.push_back(std::move(layer));
   }
   return encoder;

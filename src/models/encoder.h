@@ -42,7 +42,7 @@ class Encoder {
  public:
   // `scope` is the backbone: "bert" or "roberta".
   static Result<Encoder> load(const io::WeightScope& scope, const EncoderConfig& config, const kernels::Ops& ops,
-                              int threads);
+                              const LoadOptions& options);
 
   const EncoderConfig& config() const { return config_; }
   const kernels::Ops& ops() const { return ops_; }

@@ -34,8 +34,8 @@ class LinearLayers {
 
   // The next one, [out, in].
   Status add(const io::WeightScope& linear, std::size_t out) {
-    if (options_->quantization == Quantization::kAwq && AwqMatrix::is_at(linear)) {
-      RERANK_ASSIGN(AwqMatrix matrix, AwqMatrix::open(linear, out, in_));
+    if (options_->quantization != Quantization::kNone && QuantizedMatrix::is_at(linear)) {
+      RERANK_ASSIGN(QuantizedMatrix matrix, QuantizedMatrix::open(linear, options_->quantization, out, in_));
       if (options_->adapter != nullptr && options_->adapter->touches(linear.path() + ".weight"))
         return Error{Error::Code::kUnsupported, "the adapter changes a quantized weight", matrix.qweight.where(),
                      "use the adapter with the checkpoint that was not quantized"};
@@ -60,10 +60,10 @@ class LinearLayers {
     if (quantized()) {
       const auto row = [&](std::size_t r) {
         const Source source = source_of(r);
-        return source.row ? AwqRow{&quantized_[source.layer], *source.row} : AwqRow{};
+        return source.row ? QuantizedRow{&quantized_[source.layer], *source.row} : QuantizedRow{};
       };
-      auto packed = pack_awq(out, in_, row, bias, options_->threads);
-      for (const AwqMatrix& matrix : quantized_) matrix.release();
+      auto packed = pack_quantized(options_->quantization, out, in_, row, bias, options_->threads);
+      for (const QuantizedMatrix& matrix : quantized_) matrix.release();
       return packed;
     }
     const auto row = [&](std::size_t r, std::span<float> values) {
@@ -90,7 +90,7 @@ class LinearLayers {
   std::size_t in_;
   const LoadOptions* options_;
   std::vector<io::Tensor> floats_;
-  std::vector<AwqMatrix> quantized_;
+  std::vector<QuantizedMatrix> quantized_;
 };
 
 }  // namespace

@@ -12,8 +12,8 @@
 #include "io/weights.h"
 #include "kernels/ops.h"
 #include "kernels/packed_weight.h"
-#include "models/awq.h"
 #include "models/lora.h"
+#include "models/quantized_matrix.h"
 #include "rerank/error.h"
 
 namespace rerank::models {
@@ -41,7 +41,8 @@ struct HeadLayout {
 };
 
 // Where options.quantization says so, the "NAME.weight" [out, in] of a linear layer below may be quantized tensors
-// (awq.h). They are packed as they are, whatever options.element is. kUnsupported when the adapter touches them.
+// (quantized_matrix.h). They are packed as they are, whatever options.element is. kUnsupported when the adapter touches
+// them.
 
 // "NAME.weight" [out, in] with "NAME.bias" [out].
 Result<kernels::PackedWeight> load_linear(const io::WeightScope& scope, std::string_view name, std::size_t out,

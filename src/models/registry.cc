@@ -6,13 +6,9 @@
 namespace rerank::models {
 namespace {
 
-struct Architecture {
-  std::string_view hf_name;
-  Result<std::unique_ptr<SequenceClassifier>> (*load)(const io::Checkpoint&, const kernels::Ops&, int threads);
-};
-constexpr Architecture kArchitectures[] = {
-    {"BertForSequenceClassification", &load_bert},
-    {"XLMRobertaForSequenceClassification", &load_xlm_roberta},
+constexpr ClassifierArchitecture kArchitectures[] = {
+    {"BertForSequenceClassification", "bert", &load_bert},
+    {"XLMRobertaForSequenceClassification", "roberta", &load_xlm_roberta},
 };
 
 // Buffers that old versions of transformers saved with the weights: 0, 1, 2 ... for each position.
@@ -22,10 +18,15 @@ bool is_saved_buffer(std::string_view name) {
 
 }  // namespace
 
+std::span<const ClassifierArchitecture> classifier_architectures() {
+  return kArchitectures;
+}
+
 Result<LoadedClassifier> load_classifier(const io::Checkpoint& checkpoint, const kernels::Ops& ops, int threads) {
-  RERANK_ASSIGN(const Architecture* architecture,
-                find_architecture(checkpoint.config(), std::span<const Architecture>(kArchitectures)));
-  RERANK_ASSIGN(auto model, architecture->load(checkpoint, ops, threads));
+  RERANK_ASSIGN(const ClassifierArchitecture* architecture,
+                find_architecture(checkpoint.config(), classifier_architectures()));
+  RERANK_ASSIGN(const Quantization quantization, read_quantization(checkpoint.config()));
+  RERANK_ASSIGN(auto model, architecture->load(checkpoint, ops, {ops.weights(), threads, nullptr, quantization}));
   RERANK_TRY(checkpoint.all_read(is_saved_buffer));
   return LoadedClassifier{std::string(architecture->hf_name), std::move(model)};
 }

@@ -25,7 +25,7 @@ std::vector<std::int32_t> positions(const RaggedBatch& batch, std::int32_t pad) 
 }  // namespace
 
 Result<std::unique_ptr<SequenceClassifier>> load_xlm_roberta(const io::Checkpoint& checkpoint, const kernels::Ops& ops,
-                                                             int threads) {
+                                                             const LoadOptions& options) {
   RERANK_ASSIGN(const EncoderConfig config, read_encoder_config(checkpoint.config()));
   const auto first_position = static_cast<std::size_t>(config.pad_token_id) + 1;
   if (config.positions <= first_position)
@@ -33,9 +33,9 @@ Result<std::unique_ptr<SequenceClassifier>> load_xlm_roberta(const io::Checkpoin
                                      fmt::format("max_position_embeddings {} leaves no position after pad_token_id {}",
                                                  config.positions, config.pad_token_id));
   const io::WeightScope weights = checkpoint.weights();
-  RERANK_ASSIGN(ClassificationHead head,
-                ClassificationHead::load(weights, "classifier.dense", "classifier.out_proj", config.hidden, threads));
-  RERANK_ASSIGN(Encoder encoder, Encoder::load(weights.scope("roberta"), config, ops, threads));
+  RERANK_ASSIGN(ClassificationHead head, ClassificationHead::load(weights, "classifier.dense", "classifier.out_proj",
+                                                                  config.hidden, options.threads));
+  RERANK_ASSIGN(Encoder encoder, Encoder::load(weights.scope("roberta"), config, ops, options));
   return std::unique_ptr<SequenceClassifier>(std::make_unique<EncoderClassifier>(
       std::move(encoder), std::move(head), &positions, static_cast<int>(config.positions - first_position)));
 }

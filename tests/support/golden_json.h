@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "io/json.h"
+#include "io/test_files.h"
 #include "support/sanitized.h"
 #include "support/shared_data.h"
 
@@ -15,13 +16,6 @@ namespace rerank::testing {
 
 // The golden suites take one score in so many.
 inline constexpr std::size_t kEvery = kSanitized ? 24 : 1;
-
-inline std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 // golden.json of a folder below golden/, which must be there.
 inline io::JsonDocument golden_document(const std::string& name) {

@@ -2,7 +2,8 @@
 //
 // Tensor names and configuration keys are those of the published checkpoints. The numbers in the configurations are
 // chosen so that a loader that skips one of them computes something else: head widths that are not hidden / heads,
-// windows and scaling that matter within a few dozen tokens, odd numbers of heads.
+// windows and scaling that matter within a few dozen tokens, odd numbers of heads. The wide ones have layers that int4
+// can hold, whole groups of 128 inputs, and are otherwise alike.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,92 +18,37 @@ namespace rerank::testing {
 struct TinyCausal : TinyModel {
   // yes-logit: BAAI/bge-reranker-v2-gemma. Tied: the key is absent, as in the real one.
   static TinyCausal gemma() {
-    TinyCausal c(TinyTokenizer::gemma(),
-                 {.hidden = 32, .layers = 3, .heads = 3, .kv_heads = 1, .head_dim = 24, .ffn = 40});
-    c.config["architectures"] = R"(["GemmaForCausalLM"])";
-    c.config["model_type"] = R"("gemma")";
-    c.config["head_dim"] = "24";
-    c.config["hidden_act"] = R"("gelu")";
-    c.config["rms_norm_eps"] = "1e-06";
-    c.config["rope_theta"] = "10000.0";
-    c.set_tokens("<bos>", "<eos>", "<pad>");
-    c.add_decoder({.norm_offset = 0});
-    return c;
+    return gemma_of({.hidden = 32, .layers = 3, .heads = 3, .kv_heads = 1, .head_dim = 24, .ffn = 40});
+  }
+  static TinyCausal wide_gemma() {
+    return gemma_of({.hidden = 128, .layers = 3, .heads = 3, .kv_heads = 1, .head_dim = 24, .ffn = 128});
   }
 
   // layerwise: BAAI/bge-reranker-v2-minicpm-layerwise. Heads for the layers 2, 3 and 4.
   static TinyCausal minicpm() {
-    TinyCausal c(TinyTokenizer::minicpm(),
-                 {.hidden = 48, .layers = 4, .heads = 3, .kv_heads = 3, .head_dim = 16, .ffn = 56});
-    c.config["architectures"] = R"(["LayerWiseMiniCPMForCausalLM"])";
-    c.config["model_type"] = R"("minicpm")";
-    c.config["hidden_act"] = R"("silu")";
-    c.config["rms_norm_eps"] = "1e-05";
-    c.config["rope_theta"] = "10000.0";
-    c.config["rope_scaling"] = "null";
-    c.config["scale_emb"] = "12";
-    c.config["scale_depth"] = "1.4";
-    c.config["dim_model_base"] = "16";
-    c.config["head_multi"] = "true";
-    c.config["head_type"] = R"("simple")";
-    c.config["start_layer"] = "2";
-    c.set_tokens("<s>", "</s>", "");
-    c.tokenizer_config["pad_token"] = R"("<unk>")";
-    c.add_decoder({});
-    c.add_layer_heads(2);
-    return c;
+    return minicpm_of({.hidden = 48, .layers = 4, .heads = 3, .kv_heads = 3, .head_dim = 16, .ffn = 56});
+  }
+  static TinyCausal wide_minicpm() {
+    return minicpm_of({.hidden = 128, .layers = 4, .heads = 4, .kv_heads = 4, .head_dim = 32, .ffn = 128});
   }
 
   // lightweight: BAAI/bge-reranker-v2.5-gemma2-lightweight. Heads for the layers 2, 3 and 4.
   static TinyCausal gemma2() {
-    TinyCausal c(TinyTokenizer::gemma(),
-                 {.hidden = 32, .layers = 4, .heads = 6, .kv_heads = 2, .head_dim = 16, .ffn = 40});
-    c.config["architectures"] = R"(["CostWiseGemmaForCausalLM"])";
-    c.config["model_type"] = R"("cost_wise_gemma")";
-    c.config["head_dim"] = "16";
-    c.config["hidden_act"] = R"("gelu_pytorch_tanh")";
-    c.config["hidden_activation"] = R"("gelu_pytorch_tanh")";
-    c.config["rms_norm_eps"] = "1e-06";
-    c.config["rope_theta"] = "10000.0";
-    c.config["query_pre_attn_scalar"] = "11";
-    c.config["attn_logit_softcapping"] = "5.0";
-    c.config["final_logit_softcapping"] = "3.0";
-    c.config["sliding_window"] = "12";
-    c.config["sliding_window_size"] = "12";
-    c.config["cache_implementation"] = R"("hybrid")";
-    c.config["layer_wise"] = "true";
-    c.config["layer_sep"] = "1";
-    c.config["start_layer"] = "2";
-    c.set_tokens("<bos>", "<eos>", "<pad>");
-    c.add_decoder({.norm_offset = 0, .norms_around_ffn = true});
-    c.add_layer_heads(2);
-    return c;
+    return gemma2_of({.hidden = 32, .layers = 4, .heads = 6, .kv_heads = 2, .head_dim = 16, .ffn = 40});
+  }
+  static TinyCausal wide_gemma2() {
+    return gemma2_of({.hidden = 128, .layers = 4, .heads = 6, .kv_heads = 2, .head_dim = 16, .ffn = 128});
   }
 
   // expectation and reasoning: lightblue/lb-reranker-0.5B-v1.0 and jhu-clsp/rank1-0.5b are tied, rank1-7b is not. The
   // vocabulary has rows that no token has.
   static TinyCausal qwen2(bool tied) {
-    TinyCausal c(TinyTokenizer::qwen2(),
-                 {.hidden = 48, .layers = 3, .heads = 3, .kv_heads = 1, .head_dim = 16, .ffn = 56, .spare_rows = 7});
-    c.config["architectures"] = R"(["Qwen2ForCausalLM"])";
-    c.config["model_type"] = R"("qwen2")";
-    c.config["_name_or_path"] = tied ? R"("lightblue/lb-reranker-0.5B-v1.0")" : R"("jhu-clsp/rank1-7b")";
-    c.config["hidden_act"] = R"("silu")";
-    c.config["rms_norm_eps"] = "1e-06";
-    c.config["rope_theta"] = "1000000.0";
-    c.config["rope_scaling"] = "null";
-    c.config["sliding_window"] = "null";
-    c.config["use_sliding_window"] = "false";
-    c.config["max_window_layers"] = "3";
-    c.config["tie_word_embeddings"] = tied ? "true" : "false";
-    c.set_tokens("<|endoftext|>", "<|im_end|>", "");
-    c.tokenizer_config["bos_token"] = "null";
-    c.tokenizer_config["pad_token"] = R"("<|endoftext|>")";
-    // Marks each message with its role, and adds a system message of its own where there is none.
-    c.tokenizer_config["chat_template"] =
-        R"("{%- if messages[0]['role'] != 'system' %}\n    {{- '<|im_start|>system\\nBe brief.<|im_end|>\\n' }}\n{%- endif %}\n{%- for message in messages %}\n    {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}\n{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n")";
-    c.add_decoder({.query_key_value_bias = true, .tied = tied});
-    return c;
+    return qwen2_of(tied,
+                    {.hidden = 48, .layers = 3, .heads = 3, .kv_heads = 1, .head_dim = 16, .ffn = 56, .spare_rows = 7});
+  }
+  static TinyCausal wide_qwen2(bool tied) {
+    return qwen2_of(
+        tied, {.hidden = 128, .layers = 3, .heads = 2, .kv_heads = 1, .head_dim = 64, .ffn = 256, .spare_rows = 7});
   }
 
   // reasoning: jhu-clsp/rank1-llama3-8b. Some of its frequencies are kept, some mixed, some divided by 8.
@@ -154,6 +100,87 @@ struct TinyCausal : TinyModel {
     bool query_key_value_bias = false;
     bool tied = true;  // no head over the vocabulary in the file
   };
+
+  static TinyCausal gemma_of(const Sizes& sizes) {
+    TinyCausal c(TinyTokenizer::gemma(), sizes);
+    c.config["architectures"] = R"(["GemmaForCausalLM"])";
+    c.config["model_type"] = R"("gemma")";
+    c.config["head_dim"] = "24";
+    c.config["hidden_act"] = R"("gelu")";
+    c.config["rms_norm_eps"] = "1e-06";
+    c.config["rope_theta"] = "10000.0";
+    c.set_tokens("<bos>", "<eos>", "<pad>");
+    c.add_decoder({.norm_offset = 0});
+    return c;
+  }
+
+  static TinyCausal minicpm_of(const Sizes& sizes) {
+    TinyCausal c(TinyTokenizer::minicpm(), sizes);
+    c.config["architectures"] = R"(["LayerWiseMiniCPMForCausalLM"])";
+    c.config["model_type"] = R"("minicpm")";
+    c.config["hidden_act"] = R"("silu")";
+    c.config["rms_norm_eps"] = "1e-05";
+    c.config["rope_theta"] = "10000.0";
+    c.config["rope_scaling"] = "null";
+    c.config["scale_emb"] = "12";
+    c.config["scale_depth"] = "1.4";
+    c.config["dim_model_base"] = "16";
+    c.config["head_multi"] = "true";
+    c.config["head_type"] = R"("simple")";
+    c.config["start_layer"] = "2";
+    c.set_tokens("<s>", "</s>", "");
+    c.tokenizer_config["pad_token"] = R"("<unk>")";
+    c.add_decoder({});
+    c.add_layer_heads(2);
+    return c;
+  }
+
+  static TinyCausal gemma2_of(const Sizes& sizes) {
+    TinyCausal c(TinyTokenizer::gemma(), sizes);
+    c.config["architectures"] = R"(["CostWiseGemmaForCausalLM"])";
+    c.config["model_type"] = R"("cost_wise_gemma")";
+    c.config["head_dim"] = "16";
+    c.config["hidden_act"] = R"("gelu_pytorch_tanh")";
+    c.config["hidden_activation"] = R"("gelu_pytorch_tanh")";
+    c.config["rms_norm_eps"] = "1e-06";
+    c.config["rope_theta"] = "10000.0";
+    c.config["query_pre_attn_scalar"] = "11";
+    c.config["attn_logit_softcapping"] = "5.0";
+    c.config["final_logit_softcapping"] = "3.0";
+    c.config["sliding_window"] = "12";
+    c.config["sliding_window_size"] = "12";
+    c.config["cache_implementation"] = R"("hybrid")";
+    c.config["layer_wise"] = "true";
+    c.config["layer_sep"] = "1";
+    c.config["start_layer"] = "2";
+    c.set_tokens("<bos>", "<eos>", "<pad>");
+    c.add_decoder({.norm_offset = 0, .norms_around_ffn = true});
+    c.add_layer_heads(2);
+    return c;
+  }
+
+  static TinyCausal qwen2_of(bool tied, const Sizes& sizes) {
+    TinyCausal c(TinyTokenizer::qwen2(), sizes);
+    c.config["architectures"] = R"(["Qwen2ForCausalLM"])";
+    c.config["model_type"] = R"("qwen2")";
+    c.config["_name_or_path"] = tied ? R"("lightblue/lb-reranker-0.5B-v1.0")" : R"("jhu-clsp/rank1-7b")";
+    c.config["hidden_act"] = R"("silu")";
+    c.config["rms_norm_eps"] = "1e-06";
+    c.config["rope_theta"] = "1000000.0";
+    c.config["rope_scaling"] = "null";
+    c.config["sliding_window"] = "null";
+    c.config["use_sliding_window"] = "false";
+    c.config["max_window_layers"] = "3";
+    c.config["tie_word_embeddings"] = tied ? "true" : "false";
+    c.set_tokens("<|endoftext|>", "<|im_end|>", "");
+    c.tokenizer_config["bos_token"] = "null";
+    c.tokenizer_config["pad_token"] = R"("<|endoftext|>")";
+    // Marks each message with its role, and adds a system message of its own where there is none.
+    c.tokenizer_config["chat_template"] =
+        R"("{%- if messages[0]['role'] != 'system' %}\n    {{- '<|im_start|>system\\nBe brief.<|im_end|>\\n' }}\n{%- endif %}\n{%- for message in messages %}\n    {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}\n{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n")";
+    c.add_decoder({.query_key_value_bias = true, .tied = tied});
+    return c;
+  }
 
   TinyCausal(const TinyTokenizer& tokenizer, const Sizes& sizes) : tokenizer_(tokenizer), sizes_(sizes) {
     tokenizer_json = tokenizer.json();

@@ -11,26 +11,9 @@
 namespace rerank::testing {
 
 struct TinyCheckpoint : TinyModel {
-  static TinyCheckpoint bert() {
-    TinyCheckpoint c;
-    c.config = {{"architectures", R"(["BertForSequenceClassification"])"},
-                {"hidden_size", "24"},
-                {"num_hidden_layers", "2"},
-                {"num_attention_heads", "3"},
-                {"intermediate_size", "40"},
-                {"vocab_size", "40"},
-                {"max_position_embeddings", "64"},
-                {"type_vocab_size", "2"},
-                {"layer_norm_eps", "1e-12"},
-                {"hidden_act", R"("gelu")"},
-                {"pad_token_id", "0"},
-                {"id2label", R"({"0": "LABEL_0"})"}};
-    c.add_encoder("bert", 64, 2);
-    c.add_linear("bert.pooler.dense", 24, 24);
-    c.add_linear("classifier", 1, 24);
-    c.tokenizer_json = word_tokenizer("[CLS]", "[SEP]", 1);
-    return c;
-  }
+  static TinyCheckpoint bert() { return bert_of(24, 40, 3); }
+  // With layers that int4 can hold: whole groups of 128 inputs.
+  static TinyCheckpoint wide_bert() { return bert_of(128, 256, 4); }
 
   static TinyCheckpoint xlm_roberta() {
     TinyCheckpoint c = bert();
@@ -48,22 +31,45 @@ struct TinyCheckpoint : TinyModel {
   }
 
  private:
+  static TinyCheckpoint bert_of(std::size_t hidden, std::size_t ffn, int heads) {
+    TinyCheckpoint c;
+    c.hidden_ = hidden;
+    c.ffn_ = ffn;
+    c.config = {{"architectures", R"(["BertForSequenceClassification"])"},
+                {"hidden_size", fmt::format("{}", hidden)},
+                {"num_hidden_layers", "2"},
+                {"num_attention_heads", fmt::format("{}", heads)},
+                {"intermediate_size", fmt::format("{}", ffn)},
+                {"vocab_size", "40"},
+                {"max_position_embeddings", "64"},
+                {"type_vocab_size", "2"},
+                {"layer_norm_eps", "1e-12"},
+                {"hidden_act", R"("gelu")"},
+                {"pad_token_id", "0"},
+                {"id2label", R"({"0": "LABEL_0"})"}};
+    c.add_encoder("bert", 64, 2);
+    c.add_linear("bert.pooler.dense", hidden, hidden);
+    c.add_linear("classifier", 1, hidden);
+    c.tokenizer_json = word_tokenizer("[CLS]", "[SEP]", 1);
+    return c;
+  }
+
   void add_norm(const std::string& name) {
-    add(name + ".weight", {24}, 0.1f, 1);
-    add(name + ".bias", {24}, 0.1f);
+    add(name + ".weight", {hidden_}, 0.1f, 1);
+    add(name + ".bias", {hidden_}, 0.1f);
   }
   void add_encoder(const std::string& prefix, std::size_t positions, std::size_t types) {
-    add(prefix + ".embeddings.word_embeddings.weight", {40, 24}, 1);
-    add(prefix + ".embeddings.position_embeddings.weight", {positions, 24}, 0.3f);
-    add(prefix + ".embeddings.token_type_embeddings.weight", {types, 24}, 0.3f);
+    add(prefix + ".embeddings.word_embeddings.weight", {40, hidden_}, 1);
+    add(prefix + ".embeddings.position_embeddings.weight", {positions, hidden_}, 0.3f);
+    add(prefix + ".embeddings.token_type_embeddings.weight", {types, hidden_}, 0.3f);
     add_norm(prefix + ".embeddings.LayerNorm");
     for (int layer = 0; layer < 2; ++layer) {
       const std::string at = fmt::format("{}.encoder.layer.{}.", prefix, layer);
-      for (const char* name : {"query", "key", "value"}) add_linear(at + "attention.self." + name, 24, 24);
-      add_linear(at + "attention.output.dense", 24, 24);
+      for (const char* name : {"query", "key", "value"}) add_linear(at + "attention.self." + name, hidden_, hidden_);
+      add_linear(at + "attention.output.dense", hidden_, hidden_);
       add_norm(at + "attention.output.LayerNorm");
-      add_linear(at + "intermediate.dense", 40, 24);
-      add_linear(at + "output.dense", 24, 40);
+      add_linear(at + "intermediate.dense", ffn_, hidden_);
+      add_linear(at + "output.dense", hidden_, ffn_);
       add_norm(at + "output.LayerNorm");
     }
   }
@@ -88,6 +94,8 @@ struct TinyCheckpoint : TinyModel {
              "max_input_chars_per_word": 100, "vocab": {{{3}}}}}}})",
         first, separator, second_type, vocab);
   }
+
+  std::size_t hidden_ = 24, ffn_ = 40;
 };
 
 }  // namespace rerank::testing

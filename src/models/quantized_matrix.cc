@@ -1,4 +1,4 @@
-#include "models/awq.h"
+#include "models/quantized_matrix.h"
 
 #include <fmt/format.h>
 
@@ -12,10 +12,6 @@
 
 namespace rerank::models {
 namespace {
-
-constexpr std::size_t kInWord = 8;
-// In a word, output o % 8 lies in the field kField[o % 8] of 4 bits.
-constexpr std::uint8_t kField[kInWord] = {0, 4, 1, 5, 2, 6, 3, 7};
 
 std::string lower(std::string_view text) {
   std::string result(text);
@@ -31,24 +27,26 @@ Status expect_number(const io::Json& config, std::string_view key, std::int64_t 
   return config.error(Error::Code::kUnsupported, fmt::format("{} is {}, expected {}", key, value, expected));
 }
 
-// One output's fields in a tensor of words: its 4 bits in row r.
+// One output's fields in a tensor of words: its integer in row r.
 class Column {
  public:
-  Column(const io::Tensor& words, std::size_t output)
-      : data_(words.bytes.data() + output / kInWord * sizeof(std::uint32_t)),
+  Column(const io::Tensor& words, Quantization quantization, std::size_t output)
+      : data_(words.bytes.data() + output / outputs_in_word(quantization) * sizeof(std::uint32_t)),
         stride_(words.shape[1] * sizeof(std::uint32_t)),
-        shift_(kField[output % kInWord] * 4u) {}
+        shift_(shift_of(quantization, output)),
+        mask_((1u << kernels::bits_of(format_of(quantization))) - 1) {}
 
   std::uint8_t at(std::size_t row) const {
     std::uint32_t word;  // the file's tensors are aligned to nothing
     std::memcpy(&word, data_ + row * stride_, sizeof word);
-    return static_cast<std::uint8_t>(word >> shift_ & 15);
+    return static_cast<std::uint8_t>(word >> shift_ & mask_);
   }
 
  private:
   const std::byte* data_;
   std::size_t stride_;
   unsigned shift_;
+  std::uint32_t mask_;
 };
 
 }  // namespace
@@ -57,40 +55,50 @@ Result<Quantization> read_quantization(const io::Json& config) {
   const auto found = config.find("quantization_config");
   if (!found) return Quantization::kNone;
   RERANK_ASSIGN(const std::string_view method, found->string_at("quant_method"));
-  if (method != "awq")
-    return found->error(Error::Code::kUnsupported, fmt::format("quant_method is \"{}\", expected \"awq\"", method),
-                        "use the checkpoint that this one was made from, or its AWQ version");
+  if (method != kInt4Method && method != kInt8Method)
+    return found->error(
+        Error::Code::kUnsupported,
+        fmt::format("quant_method is \"{}\", expected \"{}\" or \"{}\"", method, kInt4Method, kInt8Method),
+        "use the checkpoint that this one was made from, or its AWQ version");
+  const Quantization quantization = method == kInt4Method ? Quantization::kInt4 : Quantization::kInt8;
   RERANK_ASSIGN(const std::string version, found->string_or("version", "gemm"));
   if (lower(version) != "gemm")
     return found->error(Error::Code::kUnsupported, fmt::format("version is \"{}\", expected \"gemm\"", version));
-  RERANK_TRY(expect_number(*found, "bits", 4));
+  RERANK_TRY(expect_number(*found, "bits", static_cast<std::int64_t>(kernels::bits_of(format_of(quantization)))));
   RERANK_TRY(expect_number(*found, "group_size", static_cast<std::int64_t>(kernels::kGroup)));
   RERANK_ASSIGN(const bool zeros, found->boolean_or("zero_point", true));
   if (!zeros) return found->error(Error::Code::kUnsupported, "zero_point is false, expected true");
-  return Quantization::kAwq;
+  return quantization;
 }
 
-Result<AwqMatrix> AwqMatrix::open(const io::WeightScope& linear, std::size_t out, std::size_t in) {
-  if (in % kernels::kGroup != 0 || out % kInWord != 0)
-    return Error{Error::Code::kUnsupported,
-                 fmt::format("a layer of {} outputs and {} inputs, expected multiples of {} and {}", out, in, kInWord,
-                             kernels::kGroup),
-                 linear.path(), ""};
-  const std::size_t words = out / kInWord, groups = in / kernels::kGroup;
-  AwqMatrix matrix;
+std::string why_not_quantized(Quantization quantization, std::size_t out, std::size_t in) {
+  if (quantization == Quantization::kInt4 && in % kernels::kGroup != 0)
+    return fmt::format("{} inputs, expected a multiple of {}", in, kernels::kGroup);
+  if (out % outputs_in_word(quantization) != 0)
+    return fmt::format("{} outputs, expected a multiple of {}", out, outputs_in_word(quantization));
+  return "";
+}
+
+Result<QuantizedMatrix> QuantizedMatrix::open(const io::WeightScope& linear, Quantization quantization, std::size_t out,
+                                              std::size_t in) {
+  if (std::string why = why_not_quantized(quantization, out, in); !why.empty())
+    return Error{Error::Code::kUnsupported, "a quantized layer of " + std::move(why), linear.path(), ""};
+  const std::size_t words = out / outputs_in_word(quantization), groups = kernels::groups_of(in);
+  QuantizedMatrix matrix;
+  matrix.quantization = quantization;
   RERANK_ASSIGN(matrix.qweight, linear.tensor("qweight", {in, words}, io::Dtype::kI32));
   RERANK_ASSIGN(matrix.qzeros, linear.tensor("qzeros", {groups, words}, io::Dtype::kI32));
   RERANK_ASSIGN(matrix.scales, linear.tensor("scales", {groups, out}));
   return matrix;
 }
 
-void AwqMatrix::release() const {
+void QuantizedMatrix::release() const {
   for (const io::Tensor& tensor : {qweight, qzeros, scales}) io::release(tensor);
 }
 
-Result<kernels::PackedWeight> pack_awq(std::size_t out, std::size_t in,
-                                       const std::function<AwqRow(std::size_t row)>& rows, std::span<const float> bias,
-                                       int threads) {
+Result<kernels::PackedWeight> pack_quantized(Quantization quantization, std::size_t out, std::size_t in,
+                                             const std::function<QuantizedRow(std::size_t row)>& rows,
+                                             std::span<const float> bias, int threads) {
   using kernels::kGroup, kernels::kPanel;
   const auto fill = [&](std::size_t panel, const kernels::PackedWeight::QuantizedPanel& to) {
     struct Source {
@@ -99,12 +107,12 @@ Result<kernels::PackedWeight> pack_awq(std::size_t out, std::size_t in,
     };
     std::vector<Source> sources;
     for (std::size_t j = 0; j < std::min(kPanel, out - panel * kPanel); ++j) {
-      const AwqRow row = rows(panel * kPanel + j);
+      const QuantizedRow row = rows(panel * kPanel + j);
       if (row.matrix == nullptr) continue;
-      sources.push_back({j, Column(row.matrix->qweight, row.output)});
-      const Column zeros(row.matrix->qzeros, row.output);
+      sources.push_back({j, Column(row.matrix->qweight, quantization, row.output)});
+      const Column zeros(row.matrix->qzeros, quantization, row.output);
       const std::size_t stride = row.matrix->scales.shape[1];
-      for (std::size_t group = 0; group < in / kGroup; ++group) {
+      for (std::size_t group = 0; group < kernels::groups_of(in); ++group) {
         to.zeros[group * kPanel + j] = zeros.at(group);
         io::convert_to_f32(row.matrix->scales, group * stride + row.output, {to.scales + group * kPanel + j, 1});
       }
@@ -113,7 +121,7 @@ Result<kernels::PackedWeight> pack_awq(std::size_t out, std::size_t in,
     for (std::size_t k = 0; k < in; ++k)
       for (const Source& source : sources) to.values[k * kPanel + source.j] = source.weights.at(k);
   };
-  return kernels::PackedWeight::pack_quantized(out, in, kernels::WeightFormat::kInt4, fill, bias, threads, "weights");
+  return kernels::PackedWeight::pack_quantized(out, in, format_of(quantization), fill, bias, threads, "weights");
 }
 
 }  // namespace rerank::models

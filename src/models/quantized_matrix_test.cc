@@ -1,5 +1,6 @@
-// AWQ layers against the format's definition, read word by word here: alone, as heads, as gates; and what is refused.
-#include "models/awq.h"
+// Quantized layers against the format's definition, read word by word here: alone, as heads, as gates; and what is
+// refused.
+#include "models/quantized_matrix.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -30,10 +31,12 @@ Result<Quantization> read(const std::string& quantization) {
 
 TEST(AwqConfig, SaysWhatLayersAre) {
   EXPECT_EQ(read("null").value(), Quantization::kNone);
-  EXPECT_EQ(read(R"({"quant_method": "awq"})").value(), Quantization::kAwq);
+  EXPECT_EQ(read(R"({"quant_method": "awq"})").value(), Quantization::kInt4);
+  EXPECT_EQ(read(R"({"quant_method": "rerank-int8", "bits": 8, "group_size": 128, "zero_point": true})").value(),
+            Quantization::kInt8);
   EXPECT_EQ(
       read(R"({"quant_method": "awq", "version": "GEMM", "bits": 4, "modules_to_not_convert": ["lm_head"]})").value(),
-      Quantization::kAwq);
+      Quantization::kInt4);
 }
 
 TEST(AwqConfig, RefusesEverythingElseByName) {
@@ -41,7 +44,8 @@ TEST(AwqConfig, RefusesEverythingElseByName) {
        {R"("quant_method": "gptq", "bits": 4)", R"("quant_method": "bitsandbytes", "load_in_8bit": true)",
         R"("version": "gemv", "quant_method": "awq")", R"("bits": 8, "quant_method": "awq")",
         R"("group_size": 64, "quant_method": "awq")", R"("group_size": -1, "quant_method": "awq")",
-        R"("zero_point": false, "quant_method": "awq")"}) {
+        R"("zero_point": false, "quant_method": "awq")", R"("bits": 4, "quant_method": "rerank-int8")",
+        R"("group_size": 32, "quant_method": "rerank-int8")"}) {
     const auto refused = read(fmt::format("{{{}}}", text));
     ASSERT_FALSE(refused.ok()) << text;
     EXPECT_EQ(refused.error().code, Error::Code::kUnsupported);
@@ -55,10 +59,11 @@ TEST(AwqConfig, RefusesEverythingElseByName) {
 // A checkpoint in memory of layers with random words; scales are F16 as in the published files.
 class Layers {
  public:
-  void add(const std::string& name, std::size_t out, std::size_t in) {
-    put(name + ".qweight", "I32", {in, out / 8}, 4, 0xFFFFFFFF);
-    put(name + ".qzeros", "I32", {in / 128, out / 8}, 4, 0xFFFFFFFF);
-    put(name + ".scales", "F16", {in / 128, out}, 2, 0x2FFF);
+  void add(const std::string& name, std::size_t out, std::size_t in, std::size_t outputs_in_word = 8) {
+    const std::size_t groups = (in + 127) / 128;
+    put(name + ".qweight", "I32", {in, out / outputs_in_word}, 4, 0xFFFFFFFF);
+    put(name + ".qzeros", "I32", {groups, out / outputs_in_word}, 4, 0xFFFFFFFF);
+    put(name + ".scales", "F16", {groups, out}, 2, 0x2FFF);
   }
   io::Checkpoint open() {
     std::string header = "{", data;
@@ -129,7 +134,7 @@ std::vector<float> row_of(const kernels::PackedWeight& packed, std::size_t row, 
   return values;
 }
 
-constexpr LoadOptions kOptions{kernels::Element::kBf16, 2, nullptr, Quantization::kAwq};
+constexpr LoadOptions kOptions{kernels::Element::kBf16, 2, nullptr, Quantization::kInt4};
 
 TEST(Awq, LinearLayersAreWhatTheFormatSays) {
   Layers layers;
@@ -140,6 +145,33 @@ TEST(Awq, LinearLayersAreWhatTheFormatSays) {
   EXPECT_EQ(packed.value().format(), kernels::WeightFormat::kInt4);
   const auto expected = dequantized(checkpoint, "one", 40, 256);
   for (std::size_t o = 0; o < 40; ++o) EXPECT_EQ(row_of(packed.value(), o, 256), expected[o]) << o;
+}
+
+// Our own format: bytes in plain order, and a last group of what is left.
+TEST(Int8, LinearLayersAreWhatTheFormatSays) {
+  constexpr LoadOptions kInt8{kernels::Element::kF32, 2, nullptr, Quantization::kInt8};
+  for (const std::size_t in : {std::size_t{256}, std::size_t{300}, std::size_t{24}}) {
+    constexpr std::size_t kOut = 36;
+    const std::size_t groups = (in + 127) / 128;
+    Layers layers;
+    layers.add("one", kOut, in, 4);
+    const io::Checkpoint checkpoint = layers.open();
+    const auto packed = load_linear(checkpoint.weights(), "one", kOut, in, Bias::kNone, kInt8);
+    ASSERT_TRUE(packed.ok()) << packed.error().message();
+    EXPECT_EQ(packed.value().format(), kernels::WeightFormat::kInt8);
+    const io::WeightScope linear = checkpoint.weights().scope("one");
+    const auto q = linear.tensor("qweight", {in, kOut / 4}, io::Dtype::kI32).value();
+    const auto z = linear.tensor("qzeros", {groups, kOut / 4}, io::Dtype::kI32).value();
+    const std::vector<float> scales = to_f32(linear.tensor("scales", {groups, kOut}).value());
+    for (std::size_t o = 0; o < kOut; ++o) {
+      const std::vector<float> row = row_of(packed.value(), o, in);
+      for (std::size_t i = 0; i < in; ++i) {
+        const int integer = static_cast<int>(q.bytes[i * kOut + o]),
+                  zero = static_cast<int>(z.bytes[i / 128 * kOut + o]);
+        ASSERT_EQ(row[i], static_cast<float>(integer - zero) * scales[i / 128 * kOut + o]) << o << ", " << i;
+      }
+    }
+  }
 }
 
 TEST(Awq, ProjectionsArePaddedHeads) {
@@ -213,7 +245,7 @@ TEST(Awq, PublishedLayoutIsRead) {
   const auto opened = io::Checkpoint::open(rerank::testing::shared_dir() / "golden/rank1-7b-awq");
   ASSERT_TRUE(opened.ok()) << opened.error().message();
   const io::Checkpoint& checkpoint = opened.value();
-  ASSERT_EQ(read_quantization(checkpoint.config()).value(), Quantization::kAwq);
+  ASSERT_EQ(read_quantization(checkpoint.config()).value(), Quantization::kInt4);
   const io::WeightScope layer = checkpoint.weights().scope("model.layers.1");
   const auto down = load_linear(layer.scope("mlp"), "down_proj", 128, 256, Bias::kNone, kOptions);
   ASSERT_TRUE(down.ok()) << down.error().message();

@@ -1,0 +1,31 @@
+// Which matrices of a checkpoint can be quantized: the linear layers between its embeddings and its head, where nearly
+// all of its weights are.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "io/json.h"
+#include "rerank/error.h"
+
+namespace rerank::models {
+
+struct LinearLayer {
+  std::string name;  // the scope of its "weight" [out, in]: "model.layers.0.mlp.up_proj"
+  std::size_t out = 0, in = 0;
+  // Its inputs are heads that the kernels pad with zeros: groups of them would no longer be those of the file
+  // (load_head_output), so that it has to stay as it is.
+  bool padded_inputs = false;
+};
+
+struct LinearLayerList {
+  std::string architecture;
+  std::vector<LinearLayer> layers;  // from the first layer to the last, in the order of the computation
+};
+
+// Those that config.json implies. Errors: as for loading; kUnsupported, with the list of names, for an architecture
+// that does not run.
+Result<LinearLayerList> linear_layers(const io::Json& config);
+
+}  // namespace rerank::models
