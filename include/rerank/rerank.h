@@ -4,3 +4,4 @@
 #include "rerank/engine.h"
 #include "rerank/error.h"
 #include "rerank/options.h"
+#include "rerank/quantize.h"

@@ -1,0 +1,245 @@
+#include "rerank/quantize.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+
+#include "base/cpus.h"
+#include "base/try.h"
+#include "io/checkpoint.h"
+#include "io/mapped_file.h"
+#include "io/new_folder.h"
+#include "io/safetensors_writer.h"
+#include "models/linear_layers.h"
+#include "models/quantize_matrix.h"
+
+namespace rerank {
+namespace fs = std::filesystem;
+namespace {
+
+using models::Quantization;
+
+constexpr const char* kWeightsFile = "model.safetensors";
+constexpr const char* kConfigFile = "config.json";
+constexpr std::string_view kWeight = ".weight";
+
+// Weights in any program's format: what they hold is written anew, and beside it they would be the old model.
+constexpr std::string_view kWeightEndings[] = {".safetensors", ".safetensors.index.json",
+                                               ".bin",         ".bin.index.json",
+                                               ".pt",          ".pth",
+                                               ".ckpt",        ".h5",
+                                               ".msgpack",     ".onnx",
+                                               ".gguf",        ".ot"};
+
+Error stopped() {
+  return Error{Error::Code::kIo, "was stopped; nothing is written", "quantize", ""};
+}
+
+Result<Quantization> quantization_of(std::string_view dtype) {
+  if (dtype == "int4") return Quantization::kInt4;
+  if (dtype == "int8") return Quantization::kInt8;
+  return Error{Error::Code::kBadInput, fmt::format("\"{}\" is not a dtype to quantize to", dtype), "--dtype",
+               "there are int8, int4"};
+}
+
+Status check_is_not_quantized(const io::Json& config) {
+  const auto found = config.find("quantization_config");
+  if (!found) return {};
+  return found->error(Error::Code::kUnsupported, "the checkpoint is quantized already",
+                      "use the one that it was made from");
+}
+
+// The new config.json: the old one and how the weights are held.
+Result<std::string> quantized_config(const fs::path& model, Quantization quantization, const QuantizeReport& report) {
+  RERANK_ASSIGN(const io::MappedFile file, io::MappedFile::open(model / kConfigFile));
+  // The checkpoint's own reader has parsed it before; this one keeps the order of the keys.
+  nlohmann::ordered_json config = nlohmann::ordered_json::parse(file.text(), nullptr, false);
+  if (!config.is_object())
+    return Error{Error::Code::kCorrupt, "is no JSON object", file.path(), "download the file again"};
+  nlohmann::ordered_json kept = nlohmann::ordered_json::array();
+  for (const QuantizedLayer& layer : report.layers)
+    if (!layer.kept.empty()) kept.push_back(layer.name);
+  const bool int4 = quantization == Quantization::kInt4;
+  nlohmann::ordered_json how = {{"quant_method", int4 ? models::kInt4Method : models::kInt8Method}};
+  if (int4) how["version"] = "gemm";
+  how["bits"] = kernels::bits_of(format_of(quantization));
+  how["group_size"] = kernels::kGroup;
+  how["zero_point"] = true;
+  how["modules_to_not_convert"] = kept.empty() ? nlohmann::ordered_json() : std::move(kept);
+  config["quantization_config"] = std::move(how);
+  // What other programs compute in: the kernels that they have for AWQ know no other dtype.
+  if (int4) config["torch_dtype"] = "float16";
+  return config.dump(2) + "\n";
+}
+
+Status copy_other_files(const fs::path& from, const fs::path& to) {
+  const auto failed = [](const fs::path& path, const std::error_code& code) {
+    return Error{Error::Code::kIo, fmt::format("cannot copy: {}", code.message()), path.string(), ""};
+  };
+  std::error_code code;
+  for (fs::directory_iterator entry(from, code), end; !code && entry != end; entry.increment(code)) {
+    const std::string name = entry->path().filename().string();
+    const bool is_weights = std::any_of(std::begin(kWeightEndings), std::end(kWeightEndings),
+                                        [&](std::string_view ending) { return name.ends_with(ending); });
+    // Folders hold other programs' versions of the model.
+    if (is_weights || name == kConfigFile || name.starts_with('.') || !entry->is_regular_file(code)) continue;
+    fs::copy_file(entry->path(), to / name, code);
+    if (code) return failed(entry->path(), code);
+  }
+  if (code) return failed(from, code);
+  return {};
+}
+
+// The work on one checkpoint's weights.
+class Quantizer {
+ public:
+  Quantizer(const io::Checkpoint& checkpoint, Quantization quantization, const QuantizeOptions& options)
+      : weights_(checkpoint.weights()),
+        tensors_(checkpoint.store().tensors()),
+        total_bytes_(checkpoint.store().total_bytes()),
+        quantization_(quantization),
+        options_(options),
+        threads_(options.threads > 0 ? options.threads : usable_cpus()) {}
+
+  // Which layers become what.
+  Status plan(models::LinearLayerList layers) {
+    report_.architecture = std::move(layers.architecture);
+    report_.dtype = options_.dtype;
+    report_.bytes_before = total_bytes_;
+    std::size_t quantized = 0;
+    for (models::LinearLayer& layer : layers.layers) {
+      // Is it there, as config.json implies?
+      RERANK_ASSIGN(const io::Tensor weight, weights_.scope(layer.name).tensor("weight", {layer.out, layer.in}));
+      std::string kept = layer.padded_inputs ? "its inputs are heads that are padded"
+                                             : models::why_not_quantized(quantization_, layer.out, layer.in);
+      quantized += kept.empty();
+      layer_of_[std::string(weight.name)] = report_.layers.size();
+      report_.layers.push_back({std::move(layer.name), layer.out, layer.in, std::move(kept), 0});
+    }
+    if (quantized > 0) return {};
+    const QuantizedLayer& first = report_.layers.front();
+    return Error{Error::Code::kUnsupported, fmt::format("no layer can be {}: {}", options_.dtype, first.kept),
+                 first.name, quantization_ == Quantization::kInt4 ? "try int8" : "leave this checkpoint as it is"};
+  }
+
+  Status write(const fs::path& file) {
+    RERANK_ASSIGN(io::SafetensorsWriter writer, io::SafetensorsWriter::create(file, new_tensors()));
+    std::size_t index = 0, bytes_done = 0, layers_done = 0;
+    for (const io::Tensor& tensor : tensors_) {
+      if (const auto layer = quantized_layer(tensor.name)) {
+        RERANK_TRY(quantize(tensor, report_.layers[*layer], writer, index));
+        ++layers_done;
+        index += 3;
+      } else {
+        RERANK_TRY(copy(tensor, writer, index));
+        ++index;
+      }
+      bytes_done += tensor.bytes.size();
+      const double fraction = static_cast<double>(bytes_done) / static_cast<double>(total_bytes_);
+      if (options_.progress && !options_.progress(fraction, layers_done)) return stopped();
+    }
+    return writer.close();
+  }
+
+  QuantizeReport report() && {
+    double sum = 0, largest = -1;
+    std::size_t quantized = 0;
+    for (std::size_t i = 0; i < report_.layers.size(); ++i) {
+      const QuantizedLayer& layer = report_.layers[i];
+      if (!layer.kept.empty()) continue;
+      ++quantized;
+      sum += layer.error;
+      if (layer.error > largest) {
+        largest = layer.error;
+        report_.worst = i;
+      }
+    }
+    report_.mean_error = sum / static_cast<double>(quantized);
+    return std::move(report_);
+  }
+  const QuantizeReport& unfinished_report() const { return report_; }
+
+ private:
+  // The index in the report of the layer whose weight this is, if it becomes integers.
+  std::optional<std::size_t> quantized_layer(std::string_view tensor) const {
+    const auto found = layer_of_.find(tensor);
+    if (found == layer_of_.end() || !report_.layers[found->second].kept.empty()) return std::nullopt;
+    return found->second;
+  }
+
+  // In the order of tensors_; of a quantized one its integers, its zeros, its scales.
+  std::vector<io::TensorEntry> new_tensors() {
+    std::vector<io::TensorEntry> entries;
+    for (const io::Tensor& tensor : tensors_) {
+      const auto found = quantized_layer(tensor.name);
+      if (!found) {
+        entries.push_back({std::string(tensor.name), tensor.dtype, {tensor.shape.begin(), tensor.shape.end()}});
+        report_.bytes_after += tensor.bytes.size();
+        continue;
+      }
+      const QuantizedLayer& layer = report_.layers[*found];
+      const std::size_t words = layer.out / outputs_in_word(quantization_), groups = kernels::groups_of(layer.in);
+      entries.push_back({layer.name + ".qweight", io::Dtype::kI32, {layer.in, words}});
+      entries.push_back({layer.name + ".qzeros", io::Dtype::kI32, {groups, words}});
+      entries.push_back({layer.name + ".scales", io::Dtype::kF16, {groups, layer.out}});
+      report_.bytes_after += 4 * (layer.in + groups) * words + 2 * groups * layer.out;
+    }
+    return entries;
+  }
+
+  Status quantize(const io::Tensor& weight, QuantizedLayer& layer, io::SafetensorsWriter& writer, std::size_t index) {
+    RERANK_ASSIGN(const models::QuantizedData data, models::quantize_matrix(weight, quantization_, threads_));
+    io::release(weight);
+    layer.error = data.weights_squared > 0 ? std::sqrt(data.errors_squared / data.weights_squared) : 0;
+    RERANK_TRY(writer.write(index, 0, std::as_bytes(std::span(data.qweight))));
+    RERANK_TRY(writer.write(index + 1, 0, std::as_bytes(std::span(data.qzeros))));
+    return writer.write(index + 2, 0, std::as_bytes(std::span(data.scales)));
+  }
+
+  // In pieces: an embedding table may be larger than what memory has left.
+  Status copy(const io::Tensor& tensor, io::SafetensorsWriter& writer, std::size_t index) {
+    constexpr std::size_t kPiece = std::size_t{16} << 20;
+    for (std::size_t offset = 0; offset < tensor.bytes.size(); offset += kPiece) {
+      io::Tensor piece = tensor;
+      piece.bytes = tensor.bytes.subspan(offset, std::min(kPiece, tensor.bytes.size() - offset));
+      RERANK_TRY(writer.write(index, offset, piece.bytes));
+      io::release(piece);
+    }
+    return {};
+  }
+
+  io::WeightScope weights_;
+  std::vector<io::Tensor> tensors_;  // of the checkpoint, sorted by name
+  std::size_t total_bytes_;
+  Quantization quantization_;
+  const QuantizeOptions& options_;
+  int threads_;
+  QuantizeReport report_;
+  std::map<std::string, std::size_t, std::less<>> layer_of_;  // a weight's name -> index in the report
+};
+
+}  // namespace
+
+Result<QuantizeReport> quantize(const fs::path& model, const fs::path& out, const QuantizeOptions& options) {
+  RERANK_ASSIGN(const Quantization quantization, quantization_of(options.dtype));
+  RERANK_ASSIGN(const io::Checkpoint checkpoint, io::Checkpoint::open(model));
+  RERANK_TRY(check_is_not_quantized(checkpoint.config()));
+  RERANK_ASSIGN(models::LinearLayerList layers, models::linear_layers(checkpoint.config()));
+  Quantizer quantizer(checkpoint, quantization, options);
+  RERANK_TRY(quantizer.plan(std::move(layers)));
+  RERANK_ASSIGN(io::NewFolder folder, io::NewFolder::create(out));
+  RERANK_TRY(copy_other_files(model, folder.path()));
+  RERANK_TRY(quantizer.write(folder.path() / kWeightsFile));
+  // Last: without it, what a killed process leaves behind is no model.
+  RERANK_ASSIGN(const std::string config, quantized_config(model, quantization, quantizer.unfinished_report()));
+  RERANK_TRY(folder.write(kConfigFile, config));
+  RERANK_TRY(folder.publish());
+  return std::move(quantizer).report();
+}
+
+}  // namespace rerank
