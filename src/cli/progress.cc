@@ -28,9 +28,9 @@ std::string clock_text(double seconds) {
 }  // namespace
 
 std::string progress_line(const ProgressState& state, std::size_t columns) {
-  const double rate = state.seconds > 0 ? static_cast<double>(state.pairs) / state.seconds : 0;
-  std::string text = fmt::format("{} pairs", state.pairs);
-  if (state.pairs > 0) text += fmt::format("  {:.1f} pairs/s", rate);
+  const double rate = state.seconds > 0 ? static_cast<double>(state.done) / state.seconds : 0;
+  std::string text = fmt::format("{} {}", state.done, state.unit);
+  if (state.done > 0) text += fmt::format("  {:.1f} {}/s", rate, state.unit);
   if (state.fraction) {
     const double fraction = std::clamp(*state.fraction, 0.0, 1.0);
     text = fmt::format("{:3.0f}%  {}", std::floor(100 * fraction), text);
@@ -50,13 +50,14 @@ std::string progress_line(const ProgressState& state, std::size_t columns) {
   return text;
 }
 
-ProgressBar::ProgressBar(bool quiet) : enabled_(!quiet && is_terminal(STDERR_FILENO)) {}
+ProgressBar::ProgressBar(bool quiet, std::string_view unit)
+    : enabled_(!quiet && is_terminal(STDERR_FILENO)), unit_(unit) {}
 
 ProgressBar::~ProgressBar() {
   clear();
 }
 
-void ProgressBar::update(std::size_t pairs, std::optional<double> fraction) {
+void ProgressBar::update(std::size_t done, std::optional<double> fraction) {
   if (!enabled_) return;
   const double now = wall_seconds();
   if (!started_) start_ = now;
@@ -64,7 +65,7 @@ void ProgressBar::update(std::size_t pairs, std::optional<double> fraction) {
   started_ = true;
   last_drawn_ = now;
   // One column stays free: a terminal that wraps at the last one would leave a trail of lines.
-  const std::string line = progress_line({pairs, now - start_, fraction}, terminal_columns(STDERR_FILENO) - 1);
+  const std::string line = progress_line({done, now - start_, fraction, unit_}, terminal_columns(STDERR_FILENO) - 1);
   fmt::print(stderr, "\r\x1b[K{}", line);
   std::fflush(stderr);
   drawn_ = true;

@@ -4,14 +4,16 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace rerank::cli {
 
 // What the line shows; a pure function of these numbers.
 struct ProgressState {
-  std::size_t pairs = 0;           // done
-  double seconds = 0;              // since the first pair was begun
+  std::size_t done = 0;            // pairs, or whatever `unit` says
+  double seconds = 0;              // since the first one was begun
   std::optional<double> fraction;  // of all the work, 0 to 1; empty when nobody knows (a pipe)
+  std::string_view unit = "pairs";
 };
 
 // "[=========>          ]  45%  1234 pairs  56.1 pairs/s  0:27 left", in at most `columns` columns; the bar gives way
@@ -22,13 +24,14 @@ std::string progress_line(const ProgressState& state, std::size_t columns);
 // For one thread at a time.
 class ProgressBar {
  public:
-  explicit ProgressBar(bool quiet);
+  // `unit` is what is counted, in the plural; it must outlive the bar.
+  explicit ProgressBar(bool quiet, std::string_view unit = "pairs");
   ~ProgressBar();  // takes the line away
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   // Draws, at most ten times a second. The clock starts at the first call.
-  void update(std::size_t pairs, std::optional<double> fraction);
+  void update(std::size_t done, std::optional<double> fraction);
   // A message of its own line, "rerank: MESSAGE", without leaving pieces of the bar behind. Written even when quiet.
   void note(const std::string& message);
   // Takes the line away.
@@ -38,6 +41,7 @@ class ProgressBar {
 
  private:
   bool enabled_;
+  std::string_view unit_;
   bool drawn_ = false;
   bool started_ = false;
   double start_ = 0, last_drawn_ = 0;

@@ -6,7 +6,7 @@
 namespace rerank::testing {
 namespace {
 
-constexpr const char* kCommands[] = {"rank", "score", "run", "eval", "tokenize", "info", "bench", "verify"};
+constexpr const char* kCommands[] = {"rank", "score", "run", "eval", "tokenize", "info", "bench", "verify", "quantize"};
 
 class Arguments : public ProgramTest {};
 
