@@ -73,6 +73,11 @@ struct Work {
   double flops = 0;                   // of matrix products and attention
   double flops_given = 0;             // what they would be for every token in every layer of the checkpoint
   std::uint64_t new_tokens = 0;       // generated, by reasoning
+  // Reasoning only. A pass takes tokens of one or many pairs through the whole model.
+  std::uint64_t passes = 0;
+  std::uint64_t kv_bytes_read = 0;  // keys and values, in all passes
+  std::uint64_t shared_tokens = 0;  // of prompts, that were computed for another one
+  std::uint64_t preemptions = 0;    // pairs that gave their memory to an older one, and were computed again
 };
 
 // Ids of one text or pair as the model's tokenizer.json gives them; no truncation.

@@ -283,6 +283,8 @@ Status DecodeScheduler::run(std::span<const Piece> pieces, std::span<const Piece
       counts_.work.tokens += work.tokens;
       counts_.work.flops += work.flops;
       ++counts_.passes;
+      for (const Piece& piece : pieces)
+        counts_.kv_bytes_read += blocks_of(piece.sequence->cache.tokens()) * pool_.block_bytes();
       for (std::size_t i = 0; i < pieces.size(); ++i)
         if (pieces[i].sequence->missing() == 0)
           read.insert(read.end(), &states[i * hidden], &states[i * hidden] + hidden);

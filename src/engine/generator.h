@@ -55,6 +55,7 @@ struct GeneratorOptions {
 struct GeneratorCounts {
   models::CausalWork work;
   std::size_t passes = 0;         // through the model, with tokens of one or many sequences each
+  std::size_t kv_bytes_read = 0;  // keys and values that the passes read, in whole blocks
   std::size_t preemptions = 0;    // sequences that gave their memory to an older one, and were computed again
   std::size_t shared_tokens = 0;  // tokens of prompts that were taken over from another one
 };

@@ -95,7 +95,7 @@ Result<LoadedScorer> load_reasoning(const ScorerRequest& request) {
   reasoning.generate = [model](auto requests, const auto& hooks) {
     return model->generator().generate(requests, hooks);
   };
-  reasoning.work = [model] { return model->generator().counts().work; };
+  reasoning.counts = [model] { return model->generator().counts(); };
   reasoning.flops_of_sequence = [model](std::size_t tokens) {
     return model->decoder().decoder->flops_of_sequence(tokens);
   };

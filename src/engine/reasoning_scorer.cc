@@ -33,6 +33,7 @@ class ReasoningScorer::Call {
     ReasoningPrompt prompt;
     Score score = {};  // without the value
     int rethought = 0;
+    std::size_t tokens_asked = 0;                // of the prompt that is on its way
     bool is_forced = false;                      // the verdict is asked for
     std::optional<GenerationStep> verdict = {};  // where it is read
     std::optional<Error> error = {};
@@ -48,6 +49,7 @@ class ReasoningScorer::Call {
         return;
       }
       thoughts.prompt = std::move(prompt).value();
+      thoughts.tokens_asked = thoughts.prompt.ids.size();
       thoughts.score.tokens = static_cast<std::uint32_t>(thoughts.prompt.ids.size());
       thoughts.score.cut_tokens = thoughts.prompt.cut_tokens;
     });
@@ -91,6 +93,7 @@ class ReasoningScorer::Call {
   // Reads what was written; what to go on with, if that does not settle the pair.
   std::optional<GenerationRequest> take(std::size_t pair_idx, const Generation& generation) {
     Thoughts& thoughts = thoughts_[pair_idx];
+    scorer_.count_flops(thoughts.tokens_asked + generation.steps.size());
     if (thoughts.is_forced) {
       thoughts.verdict = generation.next;
       return std::nullopt;
@@ -125,6 +128,7 @@ class ReasoningScorer::Call {
     const std::size_t room = prompts_.room_behind(thoughts.prompt, *ids.value());
     thoughts.score.reasoning = std::move(reasoning);
     ++thoughts.rethought;
+    thoughts.tokens_asked = ids.value()->size();
     return request(std::move(*ids.value()), room);
   }
 
@@ -135,6 +139,7 @@ class ReasoningScorer::Call {
       return std::nullopt;
     }
     thoughts.is_forced = true;
+    thoughts.tokens_asked = ids.value().size();
     return request(std::move(ids).value(), 0);
   }
 
@@ -204,19 +209,27 @@ std::vector<std::string> ReasoningScorer::remarks(const ScoreOptions& options) c
 }
 
 void ReasoningScorer::count(std::size_t prompt_tokens, std::size_t new_tokens) const {
-  const double flops = model_.flops_of_sequence(prompt_tokens + new_tokens);
   const std::lock_guard lock(work_mutex_);
   work_.tokens_given += prompt_tokens + new_tokens;
   work_.new_tokens += new_tokens;
+}
+
+void ReasoningScorer::count_flops(std::size_t tokens) const {
+  const double flops = model_.flops_of_sequence(tokens);
+  const std::lock_guard lock(work_mutex_);
   work_.flops_given += flops;
 }
 
 Work ReasoningScorer::work() const {
-  const models::CausalWork computed = model_.work();
+  const GeneratorCounts counts = model_.counts();
   const std::lock_guard lock(work_mutex_);
   Work work = work_;
-  work.tokens_computed = computed.tokens;
-  work.flops = computed.flops;
+  work.tokens_computed = counts.work.tokens;
+  work.flops = counts.work.flops;
+  work.passes = counts.passes;
+  work.kv_bytes_read = counts.kv_bytes_read;
+  work.shared_tokens = counts.shared_tokens;
+  work.preemptions = counts.preemptions;
   return work;
 }
 

@@ -19,7 +19,7 @@ struct ReasoningModel {
   std::function<std::vector<Result<Generation>>(std::span<const GenerationRequest> requests,
                                                 const GenerationHooks& hooks)>
       generate;
-  std::function<models::CausalWork()> work;  // that it has done so far
+  std::function<GeneratorCounts()> counts;  // what it has done so far
   std::function<double(std::size_t tokens)> flops_of_sequence;
   scoring::VerdictTokens verdicts;
   int max_positions = 0;
@@ -39,6 +39,7 @@ class ReasoningScorer : public Scorer {
   class Call;  // one call's pairs
 
   void count(std::size_t prompt_tokens, std::size_t new_tokens) const;
+  void count_flops(std::size_t tokens) const;  // of a prompt and what came behind it
 
   ReasoningModel model_;
   const tokenizer::Tokenizer& tokenizer_;
