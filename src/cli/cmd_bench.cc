@@ -91,8 +91,15 @@ Result<Scores> score_all(const Engine& engine, const std::vector<Query>& workloa
 }
 
 Work difference(const Work& after, const Work& before) {
-  return {after.tokens_given - before.tokens_given, after.tokens_computed - before.tokens_computed,
-          after.flops - before.flops, after.flops_given - before.flops_given};
+  return {after.tokens_given - before.tokens_given,
+          after.tokens_computed - before.tokens_computed,
+          after.flops - before.flops,
+          after.flops_given - before.flops_given,
+          after.new_tokens - before.new_tokens,
+          after.passes - before.passes,
+          after.kv_bytes_read - before.kv_bytes_read,
+          after.shared_tokens - before.shared_tokens,
+          after.preemptions - before.preemptions};
 }
 
 Result<Figures> measure(const Engine& engine, const std::vector<Query>& workload, const Options& options,
@@ -145,6 +152,19 @@ std::string report(const Figures& figures, const ModelInfo& info, const std::str
     json["gflops_s"] = std::llround(figures.work.flops / figures.wall_seconds / 1e9);
     json["flops_saved"] = rounded(1 - figures.work.flops / figures.work.flops_given, 1000);
   }
+  if (figures.work.passes > 0) {
+    const auto passes = static_cast<double>(figures.work.passes);
+    const auto kv_bytes = static_cast<double>(figures.work.kv_bytes_read);
+    const double bytes = passes * static_cast<double>(info.packed_bytes) + kv_bytes;
+    json["new_tokens"] = figures.work.new_tokens;
+    json["new_tokens_s"] = rounded(static_cast<double>(figures.work.new_tokens) / figures.wall_seconds, 100);
+    json["passes"] = figures.work.passes;
+    json["weight_bytes"] = info.packed_bytes;
+    json["kv_bytes_a_pass"] = std::llround(kv_bytes / passes);
+    json["gb_s"] = rounded(bytes / figures.wall_seconds / 1e9, 100);
+    json["shared_tokens"] = figures.work.shared_tokens;
+    json["preemptions"] = figures.work.preemptions;
+  }
   return json.dump() + "\n";
 }
 
@@ -188,6 +208,8 @@ void add_bench(CLI::App& app, Program& program) {
       ->check(CLI::Range(1, 1'000'000).description(""))
       ->type_name("N");
   command->add_option("--scores", options->scores, "Writes the scores here, one JSON list a query")->type_name("FILE");
+  command->add_flag("--ignore-stop", options->model.score.ignore_stop,
+                    "reasoning: each pair writes --max-new-tokens tokens, whatever they say");
   add_model_options(*command, options->model);
   command->footer(
       "One JSON line: pairs_s and tokens_s per second of wall time, cpu_s CPU seconds per 100 pairs (all of the best\n"
@@ -195,10 +217,13 @@ void add_bench(CLI::App& app, Program& program) {
       "first\n"
       "score, tokens_computed of the best pass (fewer than tokens where pairs share their beginning), and for LLM\n"
       "rerankers gflops_s and flops_saved: the share of the operations that sharing, cutoff layers and compression\n"
-      "spare.\n\n"
+      "spare. Models that reason add new_tokens and new_tokens_s, passes through the model, weight_bytes that a pass\n"
+      "reads at least once, kv_bytes_a_pass (keys and values, on average), gb_s of both together, shared_tokens of\n"
+      "prompts, and preemptions: pairs that were computed again because memory ran short.\n\n"
       "Examples:\n"
       "  rerank bench --workload workload.jsonl\n"
-      "  rerank bench --model BAAI/bge-reranker-v2-m3 --dtype bf16 --threads 2 --workload workload.jsonl --repeat 5");
+      "  rerank bench --model BAAI/bge-reranker-v2-m3 --dtype bf16 --threads 2 --workload workload.jsonl --repeat 5\n"
+      "  rerank bench --model jhu-clsp/rank1-7b-awq --workload workload.jsonl --max-new-tokens 64 --ignore-stop");
   command->callback(
       [options, &program] { program.run = [options, &program] { return run_bench(*options, program.started); }; });
 }

@@ -14,6 +14,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/passages.h"
+#include "cli/progress.h"
 #include "cli/terminal.h"
 
 namespace rerank::cli {
@@ -23,7 +24,7 @@ struct Options {
   ModelOptions model;
   std::string query, passages;
   std::size_t top_n = 0;
-  bool json = false;
+  bool json = false, show_reasoning = false;
 };
 
 struct Ranking {
@@ -44,19 +45,31 @@ Result<Ranking> rank_passages(const Options& options, const Engine& engine, std:
   std::vector<std::string_view> texts;
   texts.reserve(passages.size());
   for (const PassageRecord& passage : passages) texts.push_back(passage.text);
-  RERANK_ASSIGN(std::vector<RankedPassage> order,
-                engine.rank(options.query, texts, options.top_n, options.model.score));
+  // Only reasoning takes so long that somebody has to see it go on.
+  ProgressBar bar(false);
+  ScoreOptions score_options = options.model.score;
+  std::size_t done = 0;
+  score_options.on_score = [&](std::size_t, const Result<Score>&) {
+    ++done;
+    return true;
+  };
+  score_options.on_tokens = [&](std::uint64_t new_tokens) {
+    bar.update(done, static_cast<double>(done) / static_cast<double>(texts.size()), new_tokens);
+    return true;
+  };
+  RERANK_ASSIGN(std::vector<RankedPassage> order, engine.rank(options.query, texts, options.top_n, score_options));
   return Ranking{std::move(passages), std::move(order)};
 }
 
-std::string for_programs(const Ranking& ranking, bool float32) {
+std::string for_programs(const Ranking& ranking, bool float32, bool reasoning) {
   std::string text;
   for (std::size_t rank = 0; rank < ranking.order.size(); ++rank) {
     const auto& [index, score] = ranking.order[rank];
     const PassageRecord& passage = ranking.passages[index];
     text += fmt::format("{{\"rank\":{},\"index\":{},", rank + 1, index);
     if (!passage.id.empty()) text += fmt::format("\"id\":{},", passage.id);
-    text += fmt::format("\"score\":{},\"text\":{}}}\n", json_number(score.value, float32), json_string(passage.text));
+    text += fmt::format("\"score\":{},{}\"text\":{}}}\n", json_number(score.value, float32),
+                        reasoning ? reasoning_members(score) + "," : "", json_string(passage.text));
   }
   return text;
 }
@@ -69,7 +82,18 @@ std::string label(const PassageRecord& passage) {
   return excerpt(quoted ? passage.id.substr(1, passage.id.size() - 2) : passage.id, kWidestLabel);
 }
 
-std::string for_people(const Ranking& ranking, std::size_t columns, bool colour) {
+// The reasoning below its passage, as indented lines.
+std::string reasoning_for_people(const Score& score, std::size_t columns, bool colour) {
+  constexpr std::size_t kIndent = 4, kFewestColumns = 20;
+  const std::string shown = score.reasoning + (score.finished ? "" : " [cut]");
+  std::string text;
+  for (const std::string& line : wrap(shown, std::max(kFewestColumns, columns > kIndent ? columns - kIndent : 0)))
+    text +=
+        fmt::format("{}{}{}{}\n", std::string(kIndent, ' '), colour ? "\x1b[2m" : "", line, colour ? "\x1b[0m" : "");
+  return text;
+}
+
+std::string for_people(const Ranking& ranking, std::size_t columns, bool colour, bool show_reasoning) {
   std::size_t label_width = 0;
   for (const RankedPassage& ranked : ranking.order)
     label_width = std::max(label_width, display_width(label(ranking.passages[ranked.index])));
@@ -87,6 +111,7 @@ std::string for_people(const Ranking& ranking, std::size_t columns, bool colour)
     text += fmt::format("{:>{}}  {}{:>{}.4f}{}  {}{}{}{}  {}\n", rank + 1, rank_width, bold, score.value, kScoreWidth,
                         plain, faint, name, std::string(label_width - display_width(name), ' '), plain,
                         excerpt(passage.text, text_columns));
+    if (show_reasoning) text += reasoning_for_people(score, columns, colour);
   }
   return text;
 }
@@ -97,11 +122,16 @@ Exit run_rank(const Options& options) {
   if (!passages.ok()) return fail(passages.error());
   const Result<Engine> engine = load_engine(options.model);
   if (!engine.ok()) return fail_to_load(engine.error());
+  const bool reasoning = writes_reasoning(engine.value().info());
+  if (options.show_reasoning && !reasoning)
+    return fail({Error::Code::kBadInput, fmt::format("{} models write none", engine.value().info().method),
+                 "--show-reasoning", "leave it out, or use a model such as rank1"});
   const Result<Ranking> ranking = rank_passages(options, engine.value(), std::move(passages).value());
   if (!ranking.ok()) return fail(ranking.error());
   return print_answer(
-      options.json ? for_programs(ranking.value(), scores_are_float32(options.model, engine.value().info()))
-                   : for_people(ranking.value(), terminal_columns(STDOUT_FILENO), colour_allowed(STDOUT_FILENO)));
+      options.json ? for_programs(ranking.value(), scores_are_float32(options.model, engine.value().info()), reasoning)
+                   : for_people(ranking.value(), terminal_columns(STDOUT_FILENO), colour_allowed(STDOUT_FILENO),
+                                options.show_reasoning));
 }
 
 }  // namespace
@@ -120,6 +150,8 @@ void add_rank(CLI::App& app, Program& program) {
       "--json", options->json,
       "One JSON line a passage: {\"rank\",\"index\",\"id\"?,\"score\",\"text\"}; rank counts from 1, index "
       "is the passage's place in the file, from 0");
+  command->add_flag("--show-reasoning", options->show_reasoning,
+                    "Below each passage, what a model that reasons wrote about it; --json always has it");
   add_model_options(*command, options->model);
   command->footer(
       "Examples:\n"

@@ -49,12 +49,27 @@ class Job {
     std::vector<Pair> pairs;
     pairs.reserve(candidates.passage_ids.size());
     for (const std::string& id : candidates.passage_ids) pairs.push_back({candidates.query, stage_.passages.at(id)});
-    const auto progress = [&](std::size_t done) {
-      bar_.update(scored_ + done, static_cast<double>(scored_ + done) / static_cast<double>(stage_.pairs));
+    std::size_t done = 0;
+    std::uint64_t query_tokens = 0;
+    const auto show = [&] {
+      bar_.update(scored_ + done, static_cast<double>(scored_ + done) / static_cast<double>(stage_.pairs),
+                  new_tokens_ + query_tokens);
     };
-    progress(0);
-    RERANK_ASSIGN(const std::vector<Result<Score>> scores, engine_.score_each(pairs, options_.model.score, progress));
+    show();
+    ScoreOptions options = options_.model.score;
+    options.on_tokens = [&](std::uint64_t new_tokens) {
+      query_tokens = new_tokens;
+      show();
+      return !interrupted();
+    };
+    RERANK_ASSIGN(const std::vector<Result<Score>> scores,
+                  engine_.score_each(pairs, options, [&](std::size_t pairs_done) {
+                    done = pairs_done;
+                    show();
+                  }));
+    if (done < pairs.size() && interrupted()) return {};  // half a ranking is none
     scored_ += pairs.size();
+    new_tokens_ += query_tokens;
 
     std::vector<evaluation::ScoredPassage> ranking;
     for (std::size_t pair_idx = 0; pair_idx < scores.size(); ++pair_idx) {
@@ -78,6 +93,7 @@ class Job {
   ProgressBar& bar_;
   BadRecords& bad_;
   std::size_t scored_ = 0;
+  std::uint64_t new_tokens_ = 0;
 };
 
 Exit run_run(const Options& options) {

@@ -23,6 +23,7 @@ void add_tokenize(CLI::App& app, Program& program);
 void add_info(CLI::App& app, Program& program);
 void add_bench(CLI::App& app, Program& program);
 void add_verify(CLI::App& app, Program& program);
+void add_generate(CLI::App& app, Program& program);
 void add_quantize(CLI::App& app, Program& program);
 
 }  // namespace rerank::cli

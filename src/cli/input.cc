@@ -35,6 +35,18 @@ Result<std::string> read_id(const io::Json& record) {
   return simdjson::minify(id.element());
 }
 
+Result<std::size_t> count_records(const std::string& path) {
+  RERANK_ASSIGN(io::LineReader lines, open_lines(path));
+  std::size_t count = 0;
+  while (true) {
+    const auto line = lines.next();
+    if (!line.ok() && line.error().code != Error::Code::kBadInput) return line.error();
+    if (line.ok() && !line.value()) return count;
+    const bool blank = line.ok() && line.value()->text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+    if (!blank) ++count;
+  }
+}
+
 std::size_t count_lines(const std::string& path) {
   std::error_code error;
   if (path == "-" || !std::filesystem::is_regular_file(path, error)) return 0;

@@ -23,6 +23,9 @@ Error expecting(const char* form, Error error);
 // The member "id", a string or a number, as JSON text the way it was given.
 Result<std::string> read_id(const io::Json& record);
 
+// Records of a JSONL file: its lines without those of blanks.
+Result<std::size_t> count_records(const std::string& path);
+
 // Lines of a file; 0 where that cannot be known beforehand (a pipe).
 std::size_t count_lines(const std::string& path);
 

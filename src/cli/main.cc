@@ -79,6 +79,7 @@ Exit run(int argc, char** argv) {
   add_info(app, program);
   add_bench(app, program);
   add_verify(app, program);
+  add_generate(app, program);
   add_quantize(app, program);
   try {
     app.parse(argc, argv);

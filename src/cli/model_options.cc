@@ -5,16 +5,20 @@
 #include <CLI/Validators.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <map>
 
 #include "base/try.h"
 #include "cli/hub_cache.h"
+#include "cli/json_text.h"
 
 namespace rerank::cli {
 namespace {
 
 constexpr const char* kGroup = "Model options";
 constexpr int kLongest = 1 << 20;  // tokens; how many a model takes, the engine knows
+constexpr int kMostRethinks = 1000;
 
 // An option whose value is one of a few words.
 template <class T>
@@ -26,6 +30,15 @@ void add_choice(CLI::App& command, const std::string& name, const std::string& w
       ->check(CLI::IsMember(choices).description(""))
       ->type_name(words)
       ->group(kGroup);
+}
+
+std::string read_prompt(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  if (!stream) throw CLI::ValidationError("--prompt-file", fmt::format("{} cannot be read", file));
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+  return text;
 }
 
 }  // namespace
@@ -47,7 +60,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
        "Folder with config.json, safetensors and tokenizer.json, or the name of a model in the local Hugging Face "
        "cache, such as BAAI/bge-reranker-v2-m3 [the embedded English model]");
   text("--method", options.engine.method, "NAME",
-       "How the model scores: cross-encoder, yes-logit, layerwise, lightweight, expectation [found from config.json]");
+       "How the model scores: cross-encoder, yes-logit, layerwise, lightweight, expectation, reasoning [found from "
+       "config.json]");
   add_choice<Dtype>(command, "--dtype", "auto|f32|bf16",
                     "Precision of weights and matrix products [auto: bf16 where the CPU has it, else f32]",
                     {{"auto", Dtype::kAuto}, {"f32", Dtype::kF32}, {"bf16", Dtype::kBf16}}, options.engine.dtype);
@@ -87,7 +101,15 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   text("--passage-instruction-format", options.score.passage_instruction_format, "FORMAT",
        "How it does: the first {} is the instruction, the second the passage, \\n a newline [{}{}]");
   optional_text("--prompt", options.score.prompt,
-                "LLM rerankers: what follows the passage; expectation: the system message [the method's own]");
+                "LLM rerankers: what follows the passage; expectation: the system message; reasoning: what goes around "
+                "the query, which takes the place of FILL_QUERY_HERE [the method's own]");
+  command
+      .add_option_function<std::string>(
+          "--prompt-file", [&options](const std::string& file) { options.score.prompt = read_prompt(file); },
+          "The same from a file, without the line end that it ends with")
+      ->type_name("FILE")
+      ->excludes("--prompt")
+      ->group(kGroup);
   text("--answer", options.engine.answer, "TEXT", "yes-logit: the answer whose logit is the score [Yes]");
   text("--adapter", options.engine.adapter, "DIR", "A PEFT LoRA adapter to merge into the weights");
   layers("--cutoff-layers", options.score.cutoff_layers,
@@ -112,6 +134,29 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   add_choice<bool>(command, "--share-prefixes", "on|off",
                    "Compute what pairs have in common at their beginning once; changes no score [on]",
                    {{"on", true}, {"off", false}}, options.score.share_prefixes);
+  command
+      .add_option_function<int>(
+          "--max-new-tokens", [&options](const int& tokens) { options.score.max_new_tokens = tokens; },
+          "reasoning: tokens that the model may write, 0: none, every verdict is forced [8192, or that share of a "
+          "context below 16000]")
+      ->check(CLI::Range(0, kLongest).description(""))
+      ->type_name("N")
+      ->group(kGroup);
+  number("--think-budget", options.score.think_budget, 0, kLongest,
+         "reasoning: after N new tokens the verdict is forced [0: at --max-new-tokens]");
+  add_choice<Verdict>(command, "--verdict", "forced|official|card",
+                      "reasoning: read where the model said it, else forced (forced); at the last token, as the "
+                      "official code does (official); the same, and an error where there is none (card) [forced]",
+                      {{"forced", Verdict::kForced}, {"official", Verdict::kOfficial}, {"card", Verdict::kCard}},
+                      options.score.verdict);
+  number("--rethink", options.score.rethink, 0, kMostRethinks,
+         "reasoning: times a verdict is taken back, so that the model thinks again [0]");
+  command
+      .add_option("--kv-memory", options.engine.kv_bytes,
+                  "reasoning: memory for keys and values, such as 4G or 512M [a quarter of the machine's]")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("SIZE")
+      ->group(kGroup);
   text("--cpu-level", options.engine.cpu_level, "LEVEL",
        "Highest CPU level to use: scalar, avx2, avx512, avx512-bf16, amx [RERANK_CPU_LEVEL, or else the best]");
 }
@@ -131,8 +176,22 @@ Result<Engine> load_engine(const ModelOptions& options) {
   return engine;
 }
 
+bool writes_reasoning(const ModelInfo& info) {
+  return info.method == "reasoning";
+}
+
+std::string reasoning_members(const Score& score) {
+  return fmt::format(R"("reasoning":{},"new_tokens":{},"finished":{})", json_string(score.reasoning), score.new_tokens,
+                     score.finished);
+}
+
 bool scores_are_float32(const ModelOptions& options, const ModelInfo& info) {
-  return !options.score.normalize && info.method != "expectation";
+  return !options.score.normalize && info.method != "expectation" && !writes_reasoning(info);
+}
+
+Result<TextGenerator> load_generator(const ModelOptions& options) {
+  RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options.model));
+  return TextGenerator::load(folder, options.engine);
 }
 
 Result<ModelTokenizer> load_tokenizer(const ModelOptions& options) {

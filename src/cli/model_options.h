@@ -5,6 +5,7 @@
 #include <string>
 
 #include "rerank/engine.h"
+#include "rerank/generate.h"
 
 namespace rerank::cli {
 
@@ -19,8 +20,15 @@ void add_model_options(CLI::App& command, ModelOptions& options);
 
 // The model that --model names, with what is not taken as written said on stderr. Errors: see fail_to_load().
 Result<Engine> load_engine(const ModelOptions& options);
+// The same to generate text with.
+Result<TextGenerator> load_generator(const ModelOptions& options);
 // Its tokenizer alone.
 Result<ModelTokenizer> load_tokenizer(const ModelOptions& options);
+
+// Whether the model writes its reasoning before it scores.
+bool writes_reasoning(const ModelInfo& info);
+// What is told of that beside the score, as members of a JSON object.
+std::string reasoning_members(const Score& score);
 
 // Whether scores are widened float32 values: json_number() then writes them with as many digits as that takes.
 bool scores_are_float32(const ModelOptions& options, const ModelInfo& info);

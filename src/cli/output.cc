@@ -15,13 +15,18 @@ Status write_answer(std::string_view text) {
 
 }  // namespace
 
-Result<io::OutputFile> open_output(const std::string& path, const std::vector<std::string>& inputs) {
+Status refuse_input_as_output(const std::string& path, const std::vector<std::string>& inputs) {
   for (const std::string& input : inputs) {
     std::error_code differ;  // also set when one of them does not exist
     const bool both_files = path != "-" && input != "-" && std::filesystem::is_regular_file(path, differ);
     if (both_files && std::filesystem::equivalent(path, input, differ))
       return Error{Error::Code::kBadInput, "is also the input, which would be lost", path, "name another output file"};
   }
+  return {};
+}
+
+Result<io::OutputFile> open_output(const std::string& path, const std::vector<std::string>& inputs) {
+  RERANK_TRY(refuse_input_as_output(path, inputs));
   return io::OutputFile::open(path);
 }
 

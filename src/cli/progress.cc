@@ -31,6 +31,9 @@ std::string progress_line(const ProgressState& state, std::size_t columns) {
   const double rate = state.seconds > 0 ? static_cast<double>(state.done) / state.seconds : 0;
   std::string text = fmt::format("{} {}", state.done, state.unit);
   if (state.done > 0) text += fmt::format("  {:.1f} {}/s", rate, state.unit);
+  if (state.new_tokens > 0)
+    text += fmt::format("  {} tokens  {:.1f} tokens/s", state.new_tokens,
+                        state.seconds > 0 ? static_cast<double>(state.new_tokens) / state.seconds : 0);
   if (state.fraction) {
     const double fraction = std::clamp(*state.fraction, 0.0, 1.0);
     text = fmt::format("{:3.0f}%  {}", std::floor(100 * fraction), text);
@@ -57,7 +60,7 @@ ProgressBar::~ProgressBar() {
   clear();
 }
 
-void ProgressBar::update(std::size_t done, std::optional<double> fraction) {
+void ProgressBar::update(std::size_t done, std::optional<double> fraction, std::uint64_t new_tokens) {
   if (!enabled_) return;
   const double now = wall_seconds();
   if (!started_) start_ = now;
@@ -65,7 +68,8 @@ void ProgressBar::update(std::size_t done, std::optional<double> fraction) {
   started_ = true;
   last_drawn_ = now;
   // One column stays free: a terminal that wraps at the last one would leave a trail of lines.
-  const std::string line = progress_line({done, now - start_, fraction, unit_}, terminal_columns(STDERR_FILENO) - 1);
+  const std::string line =
+      progress_line({done, now - start_, fraction, unit_, new_tokens}, terminal_columns(STDERR_FILENO) - 1);
   fmt::print(stderr, "\r\x1b[K{}", line);
   std::fflush(stderr);
   drawn_ = true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,10 +15,11 @@ struct ProgressState {
   double seconds = 0;              // since the first one was begun
   std::optional<double> fraction;  // of all the work, 0 to 1; empty when nobody knows (a pipe)
   std::string_view unit = "pairs";
+  std::uint64_t new_tokens = 0;  // that a model has written; 0: none is to be shown
 };
 
 // "[=========>          ]  45%  1234 pairs  56.1 pairs/s  0:27 left", in at most `columns` columns; the bar gives way
-// first. Without a fraction only the count and the rate.
+// first. Without a fraction only the counts and the rates.
 std::string progress_line(const ProgressState& state, std::size_t columns);
 
 // Draws the line on stderr when that is a terminal and `quiet` is off; otherwise only the notes appear.
@@ -31,7 +33,7 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   // Draws, at most ten times a second. The clock starts at the first call.
-  void update(std::size_t done, std::optional<double> fraction);
+  void update(std::size_t done, std::optional<double> fraction, std::uint64_t new_tokens = 0);
   // A message of its own line, "rerank: MESSAGE", without leaving pieces of the bar behind. Written even when quiet.
   void note(const std::string& message);
   // Takes the line away.

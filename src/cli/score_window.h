@@ -10,6 +10,10 @@ namespace rerank::cli {
 
 class ScoreWindow {
  public:
+  ScoreWindow() = default;
+  // Windows of the largest size from the start, for methods that tell of each pair as it is scored.
+  static ScoreWindow largest() { return ScoreWindow(kMostPairs); }
+
   // Whether a window of `pairs` pairs and `bytes` bytes of text is full.
   bool full(std::size_t pairs, std::size_t bytes) const { return pairs >= pairs_ || bytes >= kBytes; }
 
@@ -23,6 +27,8 @@ class ScoreWindow {
   static constexpr double kSeconds = 4;
 
  private:
+  explicit ScoreWindow(std::size_t pairs) : pairs_(pairs) {}
+
   std::size_t pairs_ = kFewestPairs;
 };
 

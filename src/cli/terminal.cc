@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/utf8.h"
@@ -77,6 +78,35 @@ std::string excerpt(std::string_view text, std::size_t columns) {
     if (width + 1 <= columns) last_to_keep = line.size();
   }
   return line;
+}
+
+std::vector<std::string> wrap(std::string_view text, std::size_t columns) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string paragraph = excerpt(text.substr(0, end), std::string_view::npos);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    std::size_t line = 0, width = 0;             // where the line begins, and how wide it is
+    std::size_t last_space = std::string::npos;  // in the line
+    for (std::size_t at = 0; at < paragraph.size();) {
+      const CodePoint c = decode_utf8(paragraph, at);
+      if (c.value == ' ') last_space = at;
+      width += columns_of(c.value);
+      if (width > columns && at > line) {
+        const bool at_space = last_space != std::string::npos;
+        const std::size_t stop = at_space ? last_space : at;
+        lines.push_back(paragraph.substr(line, stop - line));
+        line = at_space ? stop + 1 : stop;
+        last_space = std::string::npos;
+        at = line;
+        width = 0;
+        continue;
+      }
+      at += c.length;
+    }
+    if (line < paragraph.size()) lines.push_back(paragraph.substr(line));
+  }
+  return lines;
 }
 
 std::size_t display_width(std::string_view text) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace rerank::cli {
 
@@ -19,6 +20,10 @@ bool colour_allowed(int file_descriptor);
 // (they could drive the terminal), and a text that is cut ends in "…". East Asian wide characters take two columns.
 // `text` must be well-formed UTF-8.
 std::string excerpt(std::string_view text, std::size_t columns);
+
+// The lines of a text, cleaned as by excerpt() and broken where they are wider than `columns` (2 at least): between
+// words, or inside one that is wider alone. Empty lines are left out.
+std::vector<std::string> wrap(std::string_view text, std::size_t columns);
 
 // Columns that well-formed text takes on a terminal.
 std::size_t display_width(std::string_view text);

@@ -31,5 +31,14 @@ TEST_P(Excerpt, IsOneLineThatFits) {
   EXPECT_LE(display_width(line), columns) << why;
 }
 
+TEST(Wrap, BreaksBetweenWordsAndInsideLongOnes) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(wrap("", 10), Lines{});
+  EXPECT_EQ(wrap("  a few\twords here \n\n and more\x1b", 10), (Lines{"a few", "words here", "and more"}));
+  EXPECT_EQ(wrap("abcdefgh ij", 4), (Lines{"abcd", "efgh", "ij"}));
+  EXPECT_EQ(wrap("大熊猫吃竹子", 5), (Lines{"大熊", "猫吃", "竹子"}));
+  EXPECT_EQ(wrap("exactly ten", 11), Lines{"exactly ten"});
+}
+
 }  // namespace
 }  // namespace rerank::cli

@@ -27,6 +27,12 @@ Result<OutputFile> OutputFile::open(const std::string& path) {
   return OutputFile(std::move(file), std::move(name));
 }
 
+Result<OutputFile> OutputFile::append(const std::string& path) {
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (!file.is_open()) return system_error(errno, "open for writing", path);
+  return OutputFile(std::move(file), path);
+}
+
 OutputFile::~OutputFile() {
   const Status lost = flush();
   static_cast<void>(lost);

@@ -17,6 +17,8 @@ class OutputFile {
  public:
   // Makes the file, or empties it; `path` "-" is standard output. kNotFound (no such folder) or kIo.
   static Result<OutputFile> open(const std::string& path);
+  // Makes the file, or goes on behind what it holds. kNotFound or kIo.
+  static Result<OutputFile> append(const std::string& path);
 
   OutputFile(OutputFile&&) noexcept = default;
   OutputFile& operator=(OutputFile&&) = delete;  // it would lose what the target has buffered

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "cli/program.h"
+#include "support/tiny_causal.h"
 
 namespace rerank::testing {
 namespace {
@@ -86,6 +87,36 @@ TEST_F(Interrupt, AReaderThatLeavesEndsItQuietly) {
   close(out[0]);
   EXPECT_EQ(read_all(err[0]), "");
   EXPECT_EQ(wait_for(child), 128 + SIGPIPE);
+}
+
+// Little memory lets pairs finish one after the other.
+TEST_F(Interrupt, ReasoningGoesOnWithResume) {
+  TinyModel::Folder model;
+  TinyCausal::qwen2(false).write(model);
+  write_pairs(60);
+  std::vector<std::string> arguments = {
+      "score",   "--model",           model.path,         "--method", "reasoning", "--dtype",          "f32",
+      "--input", path("pairs.jsonl"), "--max-new-tokens", "100",      "--output",  path("whole.jsonl")};
+  ASSERT_EQ(run(arguments).exit, 0);
+  arguments.back() = path("scores.jsonl");
+  arguments.insert(arguments.end(), {"--kv-memory", "400K"});
+  int err[2];
+  ASSERT_EQ(pipe(err), 0);
+  const pid_t child = start_with(arguments, open("/dev/null", O_RDONLY), open("/dev/null", O_WRONLY), err[1]);
+  const auto holds_scores = [&] {
+    std::error_code not_there;
+    const auto size = std::filesystem::file_size(path("scores.jsonl"), not_there);
+    return !not_there && size > 0;
+  };
+  for (int tries = 0; tries < 6000 && !holds_scores(); ++tries) usleep(5'000);
+  kill(child, SIGINT);
+  const std::string said = read_all(err[0]);
+  EXPECT_EQ(wait_for(child), 130);
+  EXPECT_NE(said.find("with --resume goes on"), std::string::npos) << said;
+  EXPECT_LT(read("scores.jsonl").size(), read("whole.jsonl").size());
+  arguments.push_back("--resume");
+  EXPECT_EQ(run(arguments).exit, 0);
+  EXPECT_EQ(read("scores.jsonl"), read("whole.jsonl"));
 }
 
 TEST_F(Interrupt, ATerminalSeesTheProgress) {
