@@ -27,26 +27,23 @@ Status expect_number(const io::Json& config, std::string_view key, std::int64_t 
   return config.error(Error::Code::kUnsupported, fmt::format("{} is {}, expected {}", key, value, expected));
 }
 
-// One output's fields in a tensor of words: its integer in row r.
-class Column {
+// Word `output / outputs_in_word` of each row of a tensor of words.
+class WordColumn {
  public:
-  Column(const io::Tensor& words, Quantization quantization, std::size_t output)
+  WordColumn(const io::Tensor& words, Quantization quantization, std::size_t output)
       : data_(words.bytes.data() + output / outputs_in_word(quantization) * sizeof(std::uint32_t)),
-        stride_(words.shape[1] * sizeof(std::uint32_t)),
-        shift_(shift_of(quantization, output)),
-        mask_((1u << kernels::bits_of(format_of(quantization))) - 1) {}
+        stride_(words.shape[1] * sizeof(std::uint32_t)) {}
 
-  std::uint8_t at(std::size_t row) const {
+  std::uint32_t at(std::size_t row) const {
     std::uint32_t word;  // the file's tensors are aligned to nothing
     std::memcpy(&word, data_ + row * stride_, sizeof word);
-    return static_cast<std::uint8_t>(word >> shift_ & mask_);
+    return word;
   }
+  bool operator==(const WordColumn&) const = default;
 
  private:
   const std::byte* data_;
   std::size_t stride_;
-  unsigned shift_;
-  std::uint32_t mask_;
 };
 
 }  // namespace
@@ -100,26 +97,39 @@ Result<kernels::PackedWeight> pack_quantized(Quantization quantization, std::siz
                                              const std::function<QuantizedRow(std::size_t row)>& rows,
                                              std::span<const float> bias, int threads) {
   using kernels::kGroup, kernels::kPanel;
+  const std::uint32_t mask = (1u << kernels::bits_of(format_of(quantization))) - 1;
   const auto fill = [&](std::size_t panel, const kernels::PackedWeight::QuantizedPanel& to) {
-    struct Source {
+    // Neighbouring outputs come from the same word, which is read once for all of them.
+    struct Lane {
       std::size_t j;
-      Column weights;
+      unsigned shift;
+    };
+    struct Source {
+      WordColumn words;
+      std::vector<Lane> lanes;
     };
     std::vector<Source> sources;
     for (std::size_t j = 0; j < std::min(kPanel, out - panel * kPanel); ++j) {
       const QuantizedRow row = rows(panel * kPanel + j);
       if (row.matrix == nullptr) continue;
-      sources.push_back({j, Column(row.matrix->qweight, quantization, row.output)});
-      const Column zeros(row.matrix->qzeros, quantization, row.output);
+      const unsigned shift = shift_of(quantization, row.output);
+      const WordColumn words(row.matrix->qweight, quantization, row.output);
+      if (sources.empty() || sources.back().words != words) sources.push_back({words, {}});
+      sources.back().lanes.push_back({j, shift});
+      const WordColumn zeros(row.matrix->qzeros, quantization, row.output);
       const std::size_t stride = row.matrix->scales.shape[1];
       for (std::size_t group = 0; group < kernels::groups_of(in); ++group) {
-        to.zeros[group * kPanel + j] = zeros.at(group);
+        to.zeros[group * kPanel + j] = static_cast<std::uint8_t>(zeros.at(group) >> shift & mask);
         io::convert_to_f32(row.matrix->scales, group * stride + row.output, {to.scales + group * kPanel + j, 1});
       }
     }
     // Input by input: the outputs of a panel are neighbours in the file.
     for (std::size_t k = 0; k < in; ++k)
-      for (const Source& source : sources) to.values[k * kPanel + source.j] = source.weights.at(k);
+      for (const Source& source : sources) {
+        const std::uint32_t word = source.words.at(k);
+        for (const Lane lane : source.lanes)
+          to.values[k * kPanel + lane.j] = static_cast<std::uint8_t>(word >> lane.shift & mask);
+      }
   };
   return kernels::PackedWeight::pack_quantized(out, in, format_of(quantization), fill, bias, threads, "weights");
 }
