@@ -173,6 +173,21 @@ TEST_F(Toy, ABudgetForcesTheVerdictWhateverTheReading) {
   }
 }
 
+// Why no option stops as soon as the verdict seems certain (docs/reasoning.md).
+TEST_F(Toy, ACertainVerdictInTheMiddleMayBeTheOppositeOfTheLast) {
+  const Engine engine = this->engine();
+  const auto last = score(engine, pairs_, with_new_tokens(64)), early = score(engine, pairs_, with_new_tokens(5));
+  int certain = 0, opposite = 0;
+  for (std::size_t i = 0; i < pairs_.size(); ++i) {
+    const double then = early[i].value().value, now = last[i].value().value;
+    if (std::abs(then - 0.5) < 0.35) continue;
+    ++certain;
+    opposite += (then > 0.5) != (now > 0.5) ? 1 : 0;
+  }
+  EXPECT_EQ(certain, 14);
+  EXPECT_EQ(opposite, 3);
+}
+
 TEST_F(Toy, SameBitsHoweverPairsComeTogether) {
   const Engine one = engine({.threads = 1}), two = engine({.threads = 2});
   // One block of keys and values holds 32 tokens; a sequence needs four of them.
