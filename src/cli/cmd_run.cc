@@ -35,6 +35,8 @@ class Job {
       ProgressBar& bar, BadRecords& bad)
       : options_(options), engine_(engine), stage_(stage), writer_(writer), bar_(bar), bad_(bad) {}
 
+  std::size_t queries_written() const { return queries_written_; }
+
   // The first error; all queries before it are written by then.
   Status run() {
     for (const Candidates& candidates : stage_.queries) {
@@ -83,7 +85,9 @@ class Job {
       }
     }
     evaluation::sort_as_trec_eval(ranking);
-    return writer_.write(candidates.query_id, ranking);
+    RERANK_TRY(writer_.write(candidates.query_id, ranking));
+    ++queries_written_;
+    return {};
   }
 
   const Options& options_;
@@ -94,6 +98,7 @@ class Job {
   BadRecords& bad_;
   std::size_t scored_ = 0;
   std::uint64_t new_tokens_ = 0;
+  std::size_t queries_written_ = 0;
 };
 
 Exit run_run(const Options& options) {
@@ -113,13 +118,17 @@ Exit run_run(const Options& options) {
   evaluation::RunWriter writer(std::move(output).value(), kTag);
 
   catch_interrupts();
-  const Status status = Job(options, engine.value(), stage.value(), writer, bar, bad).run();
+  Job job(options, engine.value(), stage.value(), writer, bar, bad);
+  const Status status = job.run();
   bad.summarize("row");
   bar.clear();
   const Status closed = writer.close();
   if (!status.ok()) return fail(status.error());
   if (!closed.ok()) return fail(closed.error());
-  return interrupted() ? Exit::kInterrupted : Exit::kDone;
+  if (!interrupted()) return Exit::kDone;
+  fmt::print(stderr, "rerank: interrupted, {} of {} queries are written\n", job.queries_written(),
+             stage.value().queries.size());
+  return Exit::kInterrupted;
 }
 
 }  // namespace
