@@ -3,8 +3,9 @@
 
 Of README.md and docs/**/*.md it runs every fenced block marked `sh` (a script) or `console` (lines that begin with "$ "
 are commands, the others what they print; "..." stands for any text). The blocks of a page run in order in one folder
-that holds a copy of examples/ and build/release, with the built `rerank` first on PATH. Blocks marked `cpp` or `cmake` have
-to stand in a file of examples/, which other tests build. A comment on the line before a block changes what is done:
+that holds copies of examples/, models/embedded/ and build/release, with the built `rerank` first on PATH. Blocks
+marked `cpp` or `cmake` have to stand in a file of examples/, which other tests build. A comment on the line before a
+block changes what is done:
 
   <!-- not run: WHY -->        is not run; only commands that need a network or a model of gigabytes may say so
   <!-- run by: SCRIPT -->      is not run here, because that script of ours holds each of its lines or is named by it
@@ -207,6 +208,7 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 inside = pathlib.Path(folder) / "repository"
                 shutil.copytree(ROOT / "examples", inside / "examples")
+                shutil.copytree(ROOT / "models" / "embedded", inside / "models" / "embedded")
                 (inside / "build").mkdir()
                 (inside / "build" / "release").symlink_to(arguments.bin.resolve(), target_is_directory=True)
                 shared = ROOT.parent / "shared"
