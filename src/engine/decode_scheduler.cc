@@ -110,7 +110,6 @@ std::vector<std::unique_ptr<DecodeSequence>> DecodeScheduler::remove(const void*
       removed.push_back(std::move(at->second));
       at = sequences->erase(at);
     }
-  release_if_idle();
   return removed;
 }
 
@@ -135,7 +134,6 @@ std::vector<std::unique_ptr<DecodeSequence>> DecodeScheduler::step() {
     finished.push_back(std::move(at->second));
     at = running_.erase(at);
   }
-  release_if_idle();
   return finished;
 }
 

@@ -61,6 +61,10 @@ class DecodeScheduler {
   // Takes away what is left of a call.
   std::vector<std::unique_ptr<DecodeSequence>> remove(const void* call);
 
+  // Gives all memory for keys and values back, if there is no sequence. Not for step() to do: what follows a finished
+  // sequence takes over what that one has computed.
+  void release_if_idle();
+
   // One pass. What it finished.
   std::vector<std::unique_ptr<DecodeSequence>> step();
 
@@ -82,7 +86,6 @@ class DecodeScheduler {
   void admit(std::vector<Piece>& pieces, std::size_t tokens_left);
   bool start(DecodeSequence& sequence, const PromptTree::Match& match);
   bool find_free(std::size_t blocks);
-  void release_if_idle();
   void forget(DecodeSequence& sequence);
   void preempt(Sequences::iterator sequence);
   Status run(std::span<const Piece> pieces, std::span<const Piece> ending,

@@ -132,6 +132,7 @@ std::vector<Result<Generation>> Generator::generate(std::span<const GenerationRe
     state.scheduler.remove(&call);
     for (const auto& sequence : call.finished) keep(*sequence);
   }
+  if (!state.stepping) state.scheduler.release_if_idle();  // who is at it will do it
   return results;
 }
 

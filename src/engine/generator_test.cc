@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <thread>
+#include <utility>
 
 #include "engine/decode_text.h"
 #include "engine/generator_test_support.h"
@@ -388,6 +389,15 @@ TEST(Generator, GoesOnWithWhatFollows) {
       EXPECT_GE(generator.counts().shared_tokens, 10 * 32u);
     }
   }
+
+  // With nobody else there to hold the memory.
+  WorkerPool workers(1);
+  Generator generator(tiny.model->model, tiny.model->tokenizer, workers, {});
+  generator.generate(std::span(requests).first(1),
+                     {.follow = [&, asked = false](std::size_t, const Generation&) mutable {
+                       return std::exchange(asked, true) ? std::nullopt : std::optional(followers[0]);
+                     }});
+  EXPECT_GE(generator.counts().shared_tokens, 32u);
 }
 
 }  // namespace
