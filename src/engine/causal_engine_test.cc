@@ -190,7 +190,9 @@ TEST(CausalEngineOnRealPairs, SameBits) {
     ASSERT_TRUE(record.ok());
     if (!record.value()) break;
     const std::string query(record.value()->json.string_at("query").value());
-    for (const auto passage : record.value()->json.get("passages").value().array().value())
+    const auto passages = record.value()->json.get("passages").value().array();
+    ASSERT_TRUE(passages.ok());
+    for (const auto passage : passages.value())
       if (texts.pairs.size() < wanted) texts.pairs.emplace_back(query, std::string_view(passage));
   }
   ASSERT_EQ(texts.pairs.size(), wanted);
