@@ -13,7 +13,7 @@ namespace rerank::cli {
 class EarlierScores {
  public:
   // None at all.
-  EarlierScores() = default;
+  EarlierScores();
 
   // Reads the output file for an input of so many records; one that is not there holds none. The last line is cut off
   // where it has no end, because an interruption tore it.

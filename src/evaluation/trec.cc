@@ -211,7 +211,7 @@ RunWriter::RunWriter(io::OutputFile output, std::string_view tag)
     if (kNoIdBytes.find(byte) != kNoIdBytes.npos) byte = '_';
 }
 
-Status RunWriter::write(std::string_view query_id, std::span<const ScoredPassage> best_first) {
+Result<std::string> RunWriter::lines(std::string_view query_id, std::span<const ScoredPassage> best_first) const {
   const auto refuse = [&](std::string what) {
     return Error{Error::Code::kBadInput, std::move(what), output_.name(), "a run file divides its columns by blanks"};
   };
@@ -231,7 +231,12 @@ Status RunWriter::write(std::string_view query_id, std::span<const ScoredPassage
     fmt::format_to(std::back_inserter(lines), "{} Q0 {} {} {} {}\n", query_id, passage.passage_id, ++rank,
                    passage.score, tag_);
   }
-  RERANK_TRY(output_.write(lines));
+  return lines;
+}
+
+Status RunWriter::write(std::string_view query_id, std::span<const ScoredPassage> best_first) {
+  RERANK_ASSIGN(const std::string text, lines(query_id, best_first));
+  RERANK_TRY(output_.write(text));
   return output_.flush();
 }
 

@@ -67,11 +67,13 @@ class RunWriter {
   // `tag` names the system in the last column; blanks in it become "_".
   RunWriter(io::OutputFile output, std::string_view tag);
 
-  // Appends the ranking of one query, best first, with ranks from 1 and scores that read back as the same floats, and
-  // flushes. kBadInput when an id is empty or holds a blank or a line end, or a score is not finite: nothing of this
-  // query is written then. kIo when the file cannot take it.
+  // The ranking of one query, best first, with ranks from 1 and scores that read back as the same floats. kBadInput
+  // when an id is empty or holds a blank or a line end, or a score is not finite.
+  Result<std::string> lines(std::string_view query_id, std::span<const ScoredPassage> best_first) const;
+  // Appends them and flushes; nothing of a query that is refused. kIo when the file cannot take it.
   Status write(std::string_view query_id, std::span<const ScoredPassage> best_first);
   Status close() { return output_.close(); }
+  const std::string& name() const { return output_.name(); }
 
  private:
   io::OutputFile output_;

@@ -1,6 +1,7 @@
 // rerank run: a first-stage run of a BEIR folder, reranked into a TREC file.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <set>
 #include <sstream>
 
@@ -113,6 +114,44 @@ TEST_F(Run, IsWhatEvalReads) {
       run({"eval", "--qrels", "set/qrels/test.tsv", "--run", "first.trec", "out.trec", "--measures", "P@1,nDCG@10"});
   ASSERT_EQ(outcome.exit, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("out.trec"), std::string::npos) << outcome.out;
+}
+
+TEST_F(Run, ResumeGivesTheFileOfAnUninterruptedRun) {
+  ASSERT_EQ(rerank_set().exit, 0);
+  const std::string whole = read("out.trec");
+  for (std::size_t bytes = 0; bytes <= whole.size(); bytes += 7) {
+    write("out.trec", whole.substr(0, bytes));
+    const Outcome outcome = rerank_set({"--resume"});
+    ASSERT_EQ(outcome.exit, 0) << outcome.err;
+    EXPECT_EQ(read("out.trec"), whole) << bytes;
+  }
+  ASSERT_EQ(rerank_set({"--resume"}).exit, 0);
+  EXPECT_EQ(read("out.trec"), whole);
+  std::filesystem::remove(path("out.trec"));
+  ASSERT_EQ(rerank_set({"--resume"}).exit, 0);
+  EXPECT_EQ(read("out.trec"), whole);
+}
+
+TEST_F(Run, ResumeRefusesWhatIsNotItsOwn) {
+  ASSERT_EQ(rerank_set().exit, 0);
+  const std::string whole = read("out.trec");
+  const auto expect_refused = [&](const std::string& file, std::vector<std::string> more, const std::string& words) {
+    write("out.trec", file);
+    more.push_back("--resume");
+    const Outcome outcome = rerank_set(more);
+    EXPECT_EQ(outcome.exit, 1);
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+    EXPECT_EQ(read("out.trec"), file);
+  };
+  expect_refused(whole, {"--normalize"}, "has another ranking there than it gets now");
+  expect_refused("q9 Q0 d1 1 5 rerank\n", {}, "out.trec:1: \"q9\" is not the next query");
+  const std::string first = whole.substr(0, 2), last = first == "q1" ? "q2" : "q1";
+  expect_refused(last + " Q0 d1 1 5 rerank\n" + first + " Q0 d1 1 5 rerank\n", {},
+                 "out.trec:2: \"" + first + "\" is not the next query");
+  expect_refused("\n", {}, "is not the next query");
+  const Outcome outcome = run({"run", "--dataset", "set", "--run", "first.trec", "--output", "-", "--resume"});
+  EXPECT_EQ(outcome.exit, 1);
+  EXPECT_NE(outcome.err.find("--resume needs a file"), std::string::npos) << outcome.err;
 }
 
 TEST_F(Run, AnUnknownPassageOrQueryIsNamedWithItsLine) {
