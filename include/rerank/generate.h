@@ -25,14 +25,15 @@ namespace rerank {
 
 struct TokenProbability {
   std::int32_t token = 0;
-  double log_probability = 0;
+  double log_probability = 0;  // natural, from the softmax over the whole vocabulary
 };
 
 struct GeneratedText {
   std::string text;                     // of the new tokens, without the stop string and what follows it
   std::vector<std::int32_t> token_ids;  // the new tokens, those of the stop string included
-  std::vector<std::vector<TokenProbability>> logprobs;  // for each new token the likeliest ones there, best first
-  bool stopped = false;                                 // a stop string or the end of the text came before the limit
+  std::vector<std::vector<TokenProbability>>
+      logprobs;          // [new tokens][logprobs asked for]: the likeliest there, best first
+  bool stopped = false;  // a stop string or the end of the text came before the limit
 };
 
 struct GenerateOptions {

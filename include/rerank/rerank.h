@@ -3,5 +3,6 @@
 
 #include "rerank/engine.h"
 #include "rerank/error.h"
+#include "rerank/generate.h"
 #include "rerank/options.h"
 #include "rerank/quantize.h"

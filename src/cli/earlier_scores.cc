@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "base/try.h"
+#include "cli/whole_lines.h"
 #include "io/json.h"
 #include "io/output.h"
 #include "io/system_error.h"
@@ -21,25 +22,17 @@ namespace fs = std::filesystem;
 
 constexpr const char* kOtherFile = "--resume takes the output of the same command that was interrupted";
 
-struct Line {
-  std::size_t number;  // from 1
-  std::size_t index;   // of its record
-  std::uint64_t offset;
-  std::string text;  // without its end
+struct Line : WholeLine {
+  std::size_t index;  // of its record
 };
 
 // Every whole line of the file; the offset where they end.
 Result<std::uint64_t> for_each_line(const std::string& file, const std::function<Status(Line)>& take) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) return io::system_error(errno, "open", file);
   io::JsonParser parser;
-  std::uint64_t offset = 0;
-  std::string text;
-  for (std::size_t number = 1; std::getline(stream, text) && !stream.eof(); ++number) {
-    const std::uint64_t size = text.size() + 1;
-    const io::JsonSource source{fmt::format("{} line {}", file, number), Error::Code::kBadInput};
+  return for_each_whole_line(file, [&](WholeLine line) -> Status {
+    const io::JsonSource source{fmt::format("{} line {}", file, line.number), Error::Code::kBadInput};
     const auto index = [&]() -> Result<std::int64_t> {
-      RERANK_ASSIGN(const io::Json json, parser.parse(text, source));
+      RERANK_ASSIGN(const io::Json json, parser.parse(line.text, source));
       RERANK_ASSIGN(const io::Json member, json.get("index"));
       RERANK_ASSIGN(const std::int64_t value, member.integer());
       if (value < 0) return member.expected("a number from 0");
@@ -50,11 +43,8 @@ Result<std::uint64_t> for_each_line(const std::string& file, const std::function
       error.fix = kOtherFile;
       return error;
     }
-    RERANK_TRY(take({number, static_cast<std::size_t>(index.value()), offset, std::move(text)}));
-    offset += size;
-  }
-  if (stream.bad()) return io::system_error(errno, "read", file);
-  return offset;
+    return take({std::move(line), static_cast<std::size_t>(index.value())});
+  });
 }
 
 }  // namespace

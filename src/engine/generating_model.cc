@@ -1,9 +1,6 @@
 #include "engine/generating_model.h"
 
-#include <optional>
-
 #include "base/try.h"
-#include "models/lora.h"
 #include "scoring/end_of_text.h"
 
 namespace rerank {
@@ -15,10 +12,7 @@ GeneratingModel::GeneratingModel(models::LoadedDecoder decoder, const tokenizer:
       generator_(decoder_, tokenizer_, workers, std::move(options)) {}
 
 Result<std::unique_ptr<GeneratingModel>> GeneratingModel::load(const ScorerRequest& request) {
-  std::optional<models::LoraAdapter> adapter;
-  if (!request.options.adapter.empty()) {
-    RERANK_ASSIGN(adapter, models::LoraAdapter::open(request.options.adapter));
-  }
+  RERANK_ASSIGN(const auto adapter, request.open_adapter());
   RERANK_ASSIGN(auto decoder, models::load_decoder(request.checkpoint, request.ops,
                                                    {.reads = models::Reads::kVocabulary,
                                                     .threads = request.threads,

@@ -1,14 +1,11 @@
 #include "engine/load_scorer.h"
 
-#include <optional>
-
 #include "base/try.h"
 #include "engine/causal_scorer.h"
 #include "engine/cross_encoder_scorer.h"
 #include "engine/generating_model.h"
 #include "engine/reasoning_scorer.h"
 #include "models/causal_registry.h"
-#include "models/lora.h"
 #include "models/registry.h"
 #include "scoring/answer_tokens.h"
 #include "scoring/chat_pairs.h"
@@ -54,10 +51,7 @@ Result<CausalScorer::MakeEncoder> encoder_of(const ScorerRequest& request, const
 }
 
 Result<LoadedScorer> load_causal(const ScorerRequest& request) {
-  std::optional<models::LoraAdapter> adapter;
-  if (!request.options.adapter.empty()) {
-    RERANK_ASSIGN(adapter, models::LoraAdapter::open(request.options.adapter));
-  }
+  RERANK_ASSIGN(const auto adapter, request.open_adapter());
   const auto answer = [&]() -> Result<std::int32_t> {
     RERANK_ASSIGN(const tokenizer::Tokenizer* tokenizer, request.tokenizer.get());
     return scoring::answer_token(*tokenizer, request.options.answer);
@@ -117,6 +111,12 @@ Result<const tokenizer::Tokenizer*> BackgroundTokenizer::get() const {
   const Result<tokenizer::Tokenizer>& tokenizer = tokenizer_.get();
   if (!tokenizer.ok()) return tokenizer.error();
   return &tokenizer.value();
+}
+
+Result<std::optional<models::LoraAdapter>> ScorerRequest::open_adapter() const {
+  if (options.adapter.empty()) return std::optional<models::LoraAdapter>();
+  RERANK_ASSIGN(auto adapter, models::LoraAdapter::open(options.adapter));
+  return std::optional<models::LoraAdapter>(std::move(adapter));
 }
 
 Result<LoadedScorer> load_scorer(const ScorerRequest& request) {

@@ -3,6 +3,7 @@
 
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "engine/worker_pool.h"
 #include "io/checkpoint.h"
 #include "kernels/ops.h"
+#include "models/lora.h"
 #include "models/sizes.h"
 #include "scoring/method.h"
 #include "tokenizer/tokenizer.h"
@@ -36,6 +38,9 @@ struct ScorerRequest {
   kernels::Ops ops;
   int threads;
   const EngineOptions& options;
+
+  // The adapter that the options name; nothing where they name none.
+  Result<std::optional<models::LoraAdapter>> open_adapter() const;
 };
 
 struct LoadedScorer {

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/try.h"
 #include "base/utf8.h"
 #include "engine/choose_ops.h"
@@ -77,7 +75,7 @@ Result<GenerationRequest> TextGenerator::Impl::request(std::string_view prompt, 
                  fmt::format("has {} tokens, the model has {} positions", tokens.ids.size(), positions), "",
                  "use a shorter one"};
   GenerationRequest request;
-  request.max_new_tokens = std::min(static_cast<std::size_t>(options.max_new_tokens), positions - tokens.ids.size());
+  request.max_new_tokens = static_cast<std::size_t>(options.max_new_tokens);
   request.prompt = std::move(tokens.ids);
   request.stop_strings = options.stop;
   request.top_logprobs = static_cast<std::size_t>(options.logprobs);

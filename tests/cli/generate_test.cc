@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/json_lines.h"
 #include "cli/program.h"
 #include "io/checkpoint.h"
 #include "scoring/reasoning_prompt.h"
@@ -14,13 +15,6 @@ namespace rerank::testing {
 namespace {
 
 using nlohmann::json;
-
-std::vector<json> lines_of(const std::string& text) {
-  std::vector<json> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(json::parse(line));
-  return lines;
-}
 
 class Generate : public ProgramTest {
  protected:
@@ -63,7 +57,7 @@ TEST_P(GoldenGenerate, WritesWhatTheReferenceWrites) {
            "--logprobs", "3", "--stop", "</think> true", "--stop", "</think> false"},
           input);
   ASSERT_EQ(outcome.exit, 0) << outcome.err;
-  const auto lines = lines_of(outcome.out);
+  const auto lines = json_lines(outcome.out);
   ASSERT_EQ(lines.size(), rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     EXPECT_EQ(lines[i].at("index"), i);
@@ -91,7 +85,7 @@ TEST_F(Generate, OnePromptOrALineEach) {
   const Outcome two =
       generate({"--input", "-", "--max-new-tokens", "8"}, "{\"prompt\":\"A prompt\"}\n\n{\"prompt\":\"Another\"}\n");
   EXPECT_EQ(two.out.find(one.out), 0u) << two.out;
-  const auto lines = lines_of(two.out);
+  const auto lines = json_lines(two.out);
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(lines[1].at("index"), 1);
   EXPECT_EQ(lines[1].at("token_ids").size(), 8u);
@@ -108,13 +102,13 @@ TEST_F(Generate, BadLinesAreErrorsOrLeftOut) {
   EXPECT_EQ(fails.exit, 1);
   EXPECT_NE(fails.err.find("line 2"), std::string::npos) << fails.err;
   EXPECT_NE(fails.err.find("{\"prompt\": TEXT}"), std::string::npos) << fails.err;
-  EXPECT_EQ(lines_of(fails.out).size(), 1u) << "what comes before it is written";
+  EXPECT_EQ(json_lines(fails.out).size(), 1u) << "what comes before it is written";
   const Outcome skips = generate({"--input", "-", "--max-new-tokens", "3", "--on-error", "skip"}, input);
   EXPECT_EQ(skips.exit, 0) << skips.err;
   EXPECT_NE(skips.err.find("line 3"), std::string::npos) << skips.err;
   EXPECT_NE(skips.err.find("2048 positions"), std::string::npos) << skips.err;
   EXPECT_NE(skips.err.find("2 bad lines skipped"), std::string::npos) << skips.err;
-  const auto lines = lines_of(skips.out);
+  const auto lines = json_lines(skips.out);
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(lines[1].at("index"), 3);
   EXPECT_EQ(lines[1].at("token_ids"), lines[0].at("token_ids"));

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/json_lines.h"
 #include "cli/program.h"
 #include "support/golden_reasoning.h"
 #include "support/tiny_causal.h"
@@ -11,13 +12,6 @@ namespace rerank::testing {
 namespace {
 
 using nlohmann::json;
-
-std::vector<json> lines_of(const std::string& text) {
-  std::vector<json> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(json::parse(line));
-  return lines;
-}
 
 // The toy that really reasons.
 class ReasoningCli : public ProgramTest {
@@ -47,7 +41,7 @@ TEST_F(ReasoningCli, ScoreWritesWhatTheModelWrote) {
     const Outcome outcome =
         with_toy("score", {"--input", "-", "--max-new-tokens", limit, "--verdict", "official"}, pairs_.at(setting));
     ASSERT_EQ(outcome.exit, 0) << outcome.err;
-    const auto lines = lines_of(outcome.out);
+    const auto lines = json_lines(outcome.out);
     std::size_t i = 0;
     for (const auto& row : golden_->generated()) {
       if (row.setting != setting) continue;
@@ -70,7 +64,7 @@ TEST_F(ReasoningCli, VerdictsBudgetsAndSecondThoughts) {
     options.insert(options.end(), {"--input", "-"});
     const Outcome outcome = with_toy("score", options, pair);
     EXPECT_EQ(outcome.exit, 0) << outcome.err;
-    return lines_of(outcome.out).at(0);
+    return json_lines(outcome.out).at(0);
   };
   const json whole = score({}), budget = score({"--think-budget", "9", "--verdict", "card"});
   EXPECT_EQ(whole.at("finished"), true);
@@ -118,7 +112,7 @@ TEST_F(ReasoningCli, RankShowsTheReasoningBelowThePassage) {
   EXPECT_NE(shown.out.find("\n    The query word honey occurs in the passage.\n2 "), std::string::npos) << shown.out;
   EXPECT_EQ(shown.out.find('\x1b'), std::string::npos) << "no colour in a file";
   EXPECT_NE(with_toy("rank", cut).out.find(" [cut]\n"), std::string::npos);
-  const auto lines = lines_of(with_toy("rank", as_json).out);
+  const auto lines = json_lines(with_toy("rank", as_json).out);
   EXPECT_EQ(lines.at(0).at("reasoning"), " The query word honey occurs in the passage. ");
   EXPECT_EQ(lines.at(0).at("finished"), true);
   EXPECT_EQ(lines.at(0).at("new_tokens"), 13);
