@@ -24,6 +24,7 @@ ARROWS = {
     "scoring": "models tokenizer io base",
     "engine": "scoring models tokenizer kernels io base",
     "evaluation": "io base",
+    "dialects": "io base",
     "cli": "engine evaluation io base",
 }
 # Headers outside of the tree that belong to one folder.

@@ -85,6 +85,18 @@ struct TokenIds {
   std::vector<std::int32_t> ids, type_ids;
 };
 
+// How long a pair is to its model, as in Score.
+struct PairTokens {
+  std::uint32_t tokens = 0, cut_tokens = 0;
+};
+
+struct Token {
+  std::int32_t id = 0;
+  std::string text = {};           // the piece of the vocabulary, as tokenizer.json spells it
+  bool special = false;            // a control token of the model, or of its template
+  std::size_t begin = 0, end = 0;  // bytes of the text that it stands for; 0 and 0 for tokens of the template
+};
+
 // The tokenizer of a model alone: no weights are read. Immutable; safe to share between threads.
 class ModelTokenizer {
  public:

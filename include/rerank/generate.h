@@ -36,6 +36,20 @@ struct GeneratedText {
   bool stopped = false;  // a stop string or the end of the text came before the limit
 };
 
+// What came since the last one, told while a text is written: whole characters, nothing that may yet turn out to be a
+// stop string. Together the texts are GeneratedText::text.
+struct TextDelta {
+  std::string text;
+  std::vector<std::int32_t> token_ids;
+  std::vector<std::vector<TokenProbability>> logprobs;  // [token_ids][logprobs asked for]
+};
+
+// One turn of a conversation.
+struct ChatMessage {
+  std::string role;  // "system", "user" or "assistant"
+  std::string content;
+};
+
 struct GenerateOptions {
   int max_new_tokens = 256;  // fewer where the model's positions end
   int logprobs = 0;          // how many of the likeliest tokens of each step are told

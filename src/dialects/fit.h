@@ -1,0 +1,28 @@
+// Making the texts of a job fit its model, where the request says how: shorter texts, the end instead of the beginning,
+// chunks, or an error instead of a cut.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "dialects/job.h"
+
+namespace rerank::dialects {
+
+// What is asked of the model that a job is for.
+struct TextTools {
+  // As Engine::measure.
+  std::function<Result<std::vector<Result<PairTokens>>>(std::span<const Pair> pairs, const ScoreOptions& options)>
+      measure;
+  // The tokens of a text without special ones, as ModelTokenizer::tokens gives them.
+  std::function<Result<std::vector<Token>>(std::string_view text)> tokens;
+};
+
+// For jobs whose `fitting` is needed(); others come back as they are. The job that comes back is ready to run, with its
+// own `answer`; a job that cannot is answered at once.
+std::variant<ScoreJob, HttpResponse> fit(ScoreJob job, const HttpRequest& request, const TextTools& tools);
+
+}  // namespace rerank::dialects
