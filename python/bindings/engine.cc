@@ -11,6 +11,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "errors.h"
@@ -34,8 +35,11 @@ unsigned long main_thread = 0;  // only there does Python handle signals
 // handlers of signals and the progress function are Python, and run only here.
 class Call {
  public:
-  Call(const Engine& engine, std::span<const Pair> pairs, const ScoreOptions& options, nb::object progress)
+  // `stop`: whoever asks it to, from any thread, ends the call soon; null: only a signal or the progress function can.
+  Call(const Engine& engine, std::span<const Pair> pairs, const ScoreOptions& options, nb::object progress,
+       const std::stop_source* stop)
       : engine_(engine), pairs_(pairs), options_(options), progress_(std::move(progress)) {
+    if (stop != nullptr) stop_ = *stop;
     options_.stop = stop_.get_token();
     options_.on_tokens = [token = stop_.get_token()](std::uint64_t) { return !token.stop_requested(); };
   }
@@ -126,17 +130,19 @@ class PythonEngine {
     return engine_;
   }
 
-  Array score(nb::handle pairs, const ScoreOptions& options, nb::object progress) const {
+  Array score(nb::handle pairs, const ScoreOptions& options, nb::object progress, const std::stop_source* stop) const {
     const Texts texts = Texts::of_pairs(pairs);
-    return as_array(Call(get(), texts.pairs(), options, std::move(progress)).run());
+    return as_array(Call(get(), texts.pairs(), options, std::move(progress), stop).run());
   }
-  Array score_passages(nb::handle query, nb::handle passages, const ScoreOptions& options, nb::object progress) const {
+  Array score_passages(nb::handle query, nb::handle passages, const ScoreOptions& options, nb::object progress,
+                       const std::stop_source* stop) const {
     const Texts texts = Texts::of_passages(query, passages);
-    return as_array(Call(get(), texts.pairs(), options, std::move(progress)).run());
+    return as_array(Call(get(), texts.pairs(), options, std::move(progress), stop).run());
   }
-  Scores score_details(nb::handle pairs, const ScoreOptions& options, nb::object progress) const {
+  Scores score_details(nb::handle pairs, const ScoreOptions& options, nb::object progress,
+                       const std::stop_source* stop) const {
     const Texts texts = Texts::of_pairs(pairs);
-    return Call(get(), texts.pairs(), options, std::move(progress)).run();
+    return Call(get(), texts.pairs(), options, std::move(progress), stop).run();
   }
 
  private:
@@ -199,27 +205,36 @@ void bind_results(nb::module_& m) {
 void bind_engine(nb::module_& m) {
   main_thread = nb::cast<unsigned long>(nb::module_::import_("threading").attr("main_thread")().attr("ident"));
   bind_results(m);
+  nb::class_<std::stop_source>(m, "StopSource", "Ends the calls that it was given to, from any thread.")
+      .def(nb::init<>())
+      .def(
+          "request_stop", [](std::stop_source& self) { self.request_stop(); },
+          "They raise BadInputError as soon as the micro-batches that are running are done.");
   nb::class_<PythonEngine>(m, "Engine", "One loaded reranker. Any number of threads may call it at once.")
       .def("__init__", &load, nb::arg("folder").none(), nb::kw_only(), nb::arg("dtype") = "auto",
            nb::arg("threads") = 0, nb::arg("method") = "", nb::arg("last_layer") = 0, nb::arg("adapter") = "",
            nb::arg("answer") = "Yes", nb::arg("kv_bytes") = 0, nb::arg("cpu_level") = "",
            "Loads a Hugging Face folder; None: the embedded model. The rest as EngineOptions in rerank/options.h.")
       .def("score", &PythonEngine::score, nb::arg("pairs"), nb::arg("options"), nb::arg("progress") = nb::none(),
+           nb::arg("stop") = nb::none(),
            nb::sig("def score(self, pairs: collections.abc.Sequence[collections.abc.Sequence[str]], options: "
-                   "ScoreOptions, progress: collections.abc.Callable[[int], object] | None = None) -> "
+                   "ScoreOptions, progress: collections.abc.Callable[[int], object] | None = None, "
+                   "stop: StopSource | None = None) -> "
                    "numpy.typing.NDArray[numpy.float64]"),
            "Scores of (query, passage) pairs: [pairs], or [layers, pairs] of several cutoff layers. `progress` hears "
-           "how many pairs are done.")
+           "how many pairs are done; `stop` ends the call.")
       .def("score_passages", &PythonEngine::score_passages, nb::arg("query"), nb::arg("passages"), nb::arg("options"),
-           nb::arg("progress") = nb::none(),
+           nb::arg("progress") = nb::none(), nb::arg("stop") = nb::none(),
            nb::sig("def score_passages(self, query: str, passages: collections.abc.Sequence[str], options: "
-                   "ScoreOptions, progress: collections.abc.Callable[[int], object] | None = None) -> "
+                   "ScoreOptions, progress: collections.abc.Callable[[int], object] | None = None, "
+                   "stop: StopSource | None = None) -> "
                    "numpy.typing.NDArray[numpy.float64]"),
            "The same for one query and many passages.")
       .def("score_details", &PythonEngine::score_details, nb::arg("pairs"), nb::arg("options"),
-           nb::arg("progress") = nb::none(),
+           nb::arg("progress") = nb::none(), nb::arg("stop") = nb::none(),
            nb::sig("def score_details(self, pairs: collections.abc.Sequence[collections.abc.Sequence[str]], options: "
-                   "ScoreOptions, progress: collections.abc.Callable[[int], object] | None = None) -> list[Score]"),
+                   "ScoreOptions, progress: collections.abc.Callable[[int], object] | None = None, "
+                   "stop: StopSource | None = None) -> list[Score]"),
            "The same with everything that is known of each pair.")
       .def(
           "remarks", [](const PythonEngine& self, const ScoreOptions& options) { return self.get().remarks(options); },

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from ._devices import Devices
 from ._engine import ScoreOptions
 from ._model import Model, make_options
+from ._stop import in_thread
 from .errors import BadInputError
 
 if TYPE_CHECKING:
@@ -99,10 +100,8 @@ class AbsReranker:
         return listed
 
     async def compute_score_async(self, sentence_pairs: SentencePairs, **kwargs: Any) -> Scores:
-        """compute_score on a thread of its own; the event loop goes on meanwhile."""
-        import asyncio
-
-        return await asyncio.to_thread(self.compute_score, sentence_pairs, **kwargs)
+        """compute_score on a thread of its own; the event loop goes on meanwhile. Cancelling it ends the work."""
+        return await in_thread(self.compute_score, sentence_pairs, **kwargs)
 
     def stop_self_pool(self) -> None:
         """There is no pool of processes to stop; FlagEmbedding's programs call it."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ._devices import Devices, cpus_of, target_devices
-from ._engine import Engine, ModelInfo, Score, ScoreOptions
+from ._engine import Engine, ModelInfo, Score, ScoreOptions, StopSource
 from ._hub import locate_model
 from ._progress import Bar
+from ._stop import current_stop
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,8 +88,8 @@ class Model:
         """[pairs], or [layers, pairs] of several cutoff layers."""
         with Bar(len(pairs), progress) as tell:
             if len(self._engines) == 1:
-                return self._engines[0].score(pairs, options, tell)
-            return self._score_in_chunks(pairs, options)
+                return self._engines[0].score(pairs, options, tell, current_stop())
+            return self._score_in_chunks(pairs, options, tell)
 
     def score_passages(
         self, query: str, passages: Sequence[str], options: ScoreOptions, progress: bool | None = None
@@ -97,23 +98,37 @@ class Model:
         if len(self._engines) > 1:
             return self.score([(query, passage) for passage in passages], options, progress)
         with Bar(len(passages), progress) as tell:
-            return self._engines[0].score_passages(query, passages, options, tell)
+            return self._engines[0].score_passages(query, passages, options, tell, current_stop())
 
     def score_details(self, pairs: Pairs, options: ScoreOptions, progress: bool | None = None) -> list[Score]:
         """Everything that is known of each pair; on the first device."""
         with Bar(len(pairs), progress) as tell:
-            return self._engines[0].score_details(pairs, options, tell)
+            return self._engines[0].score_details(pairs, options, tell, current_stop())
 
-    def _score_in_chunks(self, pairs: Pairs, options: ScoreOptions) -> NDArray[np.float64]:
+    def _score_in_chunks(
+        self, pairs: Pairs, options: ScoreOptions, tell: Callable[[int], object] | None
+    ) -> NDArray[np.float64]:
         from concurrent.futures import ThreadPoolExecutor
 
         import numpy as np
 
         size = max(1, -(-len(pairs) // len(self._engines)))
         chunks = [pairs[first : first + size] for first in range(0, len(pairs), size)] or [pairs]
+        stop = current_stop() or StopSource()
+        done = [0] * len(chunks)
+
+        def score(chunk_idx: int) -> NDArray[np.float64]:
+            def tell_all(chunk_done: int) -> None:
+                done[chunk_idx] = chunk_done
+                if tell is not None:
+                    tell(sum(done))
+
+            return self._engines[chunk_idx].score(chunks[chunk_idx], options, tell and tell_all, stop)
+
         with ThreadPoolExecutor(len(chunks)) as pool:
-            futures = [
-                pool.submit(engine.score, chunk, options)
-                for engine, chunk in zip(self._engines, chunks)  # noqa: B905 - there may be fewer chunks than engines
-            ]
-            return np.concatenate([future.result() for future in futures], axis=-1)
+            futures = [pool.submit(score, chunk_idx) for chunk_idx in range(len(chunks))]
+            try:
+                return np.concatenate([future.result() for future in futures], axis=-1)
+            except BaseException:  # Ctrl-C among them: the pool waits for its threads
+                stop.request_stop()
+                raise

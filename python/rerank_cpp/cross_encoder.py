@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from ._model import Model, make_options
+from ._stop import in_thread
 from .errors import BadInputError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -154,6 +155,14 @@ class CrossEncoder:
             if return_documents:
                 results[-1]["text"] = documents[i]
         return results
+
+    async def predict_async(self, inputs: Sequence[Sequence[str]] | Sequence[str], **arguments: Any) -> Any:
+        """predict() on a thread of its own; the event loop goes on meanwhile. Cancelling it ends the work."""
+        return await in_thread(self.predict, inputs, **arguments)
+
+    async def rank_async(self, query: str, documents: Sequence[str], **arguments: Any) -> list[dict[str, Any]]:
+        """rank() in the same way."""
+        return await in_thread(self.rank, query, documents, **arguments)
 
     @staticmethod
     def _activated(scores: NDArray[np.float64], activate: Callable[[Any], Any] | None) -> NDArray[np.float32]:

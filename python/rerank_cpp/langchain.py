@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ._stop import in_thread
 from .errors import needs_extra
 from .reranker import Reranker
 
@@ -43,3 +44,9 @@ class RerankCompressor(BaseDocumentCompressor):
             metadata: dict[str, Any] = {**source.metadata, "relevance_score": result.score}
             best.append(source.model_copy(update={"metadata": metadata}))
         return best
+
+    async def acompress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """compress_documents() on a thread of its own. Cancelling it ends the work."""
+        return await in_thread(self.compress_documents, documents, query, callbacks)

@@ -8,6 +8,7 @@ best = postprocessor.postprocess_nodes(nodes, query_str="what is panda?")
 
 from __future__ import annotations
 
+from ._stop import in_thread
 from .errors import BadInputError, needs_extra
 from .reranker import Reranker
 
@@ -44,3 +45,8 @@ class RerankPostprocessor(BaseNodePostprocessor):
         return [
             NodeWithScore(node=nodes[result.doc_id].node, score=result.score) for result in ranked.top_k(self.top_n)
         ]
+
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        return await in_thread(self._postprocess_nodes, nodes, query_bundle)

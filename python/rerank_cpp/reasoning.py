@@ -13,6 +13,7 @@ from typing import Any
 
 from ._engine import Score
 from ._model import Model, make_options
+from ._stop import in_thread
 from .errors import BadInputError
 
 # A text, or a record of a collection with "text" and perhaps "title".
@@ -72,6 +73,14 @@ class rank1:
     def explain(self, pairs: Sequence[Sequence[Any]], progress: bool | None = None) -> list[Score]:
         """The same with the reasoning: Score has value, reasoning, new_tokens and finished."""
         return self.model.score_details([_as_pair(i, pair) for i, pair in enumerate(pairs)], self._options, progress)
+
+    async def predict_async(self, input_to_rerank: Sequence[Sequence[Any]], **kwargs: Any) -> list[float]:
+        """predict() on a thread of its own; the event loop goes on meanwhile. Cancelling it ends the work."""
+        return await in_thread(self.predict, input_to_rerank, **kwargs)
+
+    async def explain_async(self, pairs: Sequence[Sequence[Any]], progress: bool | None = None) -> list[Score]:
+        """explain() in the same way."""
+        return await in_thread(self.explain, pairs, progress)
 
 
 def _as_pair(pair_idx: int, pair: Sequence[Any]) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._devices import Devices
 from ._model import Model, make_options
+from ._stop import in_thread
 from .errors import BadInputError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -170,10 +171,8 @@ class Reranker:
         doc_ids: Sequence[str | int] | None = None,
         metadata: Sequence[dict[str, Any]] | None = None,
     ) -> RankedResults:
-        """rank() on a thread of its own; the event loop goes on meanwhile."""
-        import asyncio
-
-        return await asyncio.to_thread(self.rank, query, docs, doc_ids, metadata)
+        """rank() on a thread of its own; the event loop goes on meanwhile. Cancelling it ends the work."""
+        return await in_thread(self.rank, query, docs, doc_ids, metadata)
 
     def as_langchain_compressor(self, k: int = 10) -> RerankCompressor:
         """A LangChain document compressor that keeps the k best. Needs the extra `langchain`."""
