@@ -118,9 +118,8 @@ def test_spark(job: Job, expected: bytes) -> None:
     pytest.importorskip("pyarrow")
     if shutil.which("java") is None:
         pytest.skip("no Java")
-    from pyspark.sql import SparkSession
-
     import rerank_on_spark
+    from pyspark.sql import SparkSession
 
     session = (
         SparkSession.builder.master("local[2, 4]")
