@@ -19,6 +19,16 @@ PAIRS = [
     ("what makes dough rise?", ""),
 ]
 
+# The golden checkpoint of each model that documents name by its hub name.
+STAND_INS = {
+    "BAAI/bge-reranker-v2-m3": "bge-reranker-v2-m3",
+    "BAAI/bge-reranker-v2-gemma": "bge-reranker-v2-gemma",
+    "BAAI/bge-reranker-v2-minicpm-layerwise": "bge-reranker-v2-minicpm-layerwise",
+    "BAAI/bge-reranker-v2.5-gemma2-lightweight": "bge-reranker-v2.5-gemma2-lightweight",
+    "cross-encoder/ms-marco-MiniLM-L6-v2": "ms-marco-minilm",
+    "jhu-clsp/rank1-7b": "rank1-toy",
+}
+
 
 class Golden:
     """A golden checkpoint and what the reference program makes of it."""
@@ -57,6 +67,18 @@ def goldens() -> Any:
         return kept[name]
 
     return get
+
+
+def provide_hub_models(code: str, goldens: Any, cache: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes `cache` a Hugging Face cache, with stand-ins for the models that the code names."""
+    for name, stand_in in STAND_INS.items():
+        if f'"{name}"' in code:
+            repository = cache / f"models--{name.replace('/', '--')}"
+            (repository / "refs").mkdir(parents=True)
+            (repository / "refs" / "main").write_text("0123abc")
+            (repository / "snapshots").mkdir()
+            (repository / "snapshots" / "0123abc").symlink_to(goldens(stand_in).folder)
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
 
 
 @pytest.fixture(scope="session")
