@@ -61,11 +61,11 @@ def rerank(found: dict[str, object]) -> list[Document]:
     return list(compressor.compress_documents(found["documents"], found["question"]))
 
 
-question = "how do bees tell each other where flowers are"
+question = "what is the diet of the giant panda"
 best = rerank({"documents": retriever.invoke(question), "question": question})
 for document in best:
     print(f"{document.metadata['relevance_score']:.3f}  {document.page_content[:70]}")
-assert best[0].metadata["id"] == "bee-dance" and len(best) == 3
+assert best[0].metadata["id"] == "panda-diet" and len(best) == 3
 
 # %% [markdown]
 # The chain: question -> documents -> the best of them -> prompt -> chat model -> text.
@@ -93,4 +93,4 @@ chain = (
 )
 answer = chain.invoke(question)
 print(answer)
-assert answer.startswith("[bee-dance]")
+assert answer.startswith("[panda-diet]")
