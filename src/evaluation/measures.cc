@@ -1,108 +1,152 @@
 #include "evaluation/measures.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <functional>
-#include <limits>
+#include <optional>
 #include <unordered_map>
-
-#include "base/try.h"
 
 namespace rerank::evaluation {
 namespace {
 
 using Kind = Measure::Kind;
 
-struct NameRow {
-  std::string_view name;  // in small letters
-  Kind kind;
-  bool needs_cutoff;
-};
-constexpr std::array kNames = {NameRow{"ndcg", Kind::kNdcg, false},
-                               NameRow{"mrr", Kind::kRecipRank, false},
-                               NameRow{"rr", Kind::kRecipRank, false},
-                               NameRow{"p", Kind::kPrecision, true},
-                               NameRow{"recall", Kind::kRecall, true},
-                               NameRow{"r", Kind::kRecall, true},
-                               NameRow{"map", Kind::kAveragePrecision, false},
-                               NameRow{"ap", Kind::kAveragePrecision, false},
-                               NameRow{"success", Kind::kSuccess, true}};
-constexpr const char* kSupported =
-    "supported are nDCG, nDCG@k, MRR, MRR@k (or RR), P@k, Recall@k (or R@k), MAP, MAP@k (or AP) and Success@k";
-
-std::string in_small_letters(std::string_view text) {
-  std::string small(text);
-  for (char& byte : small)
-    if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte - 'A' + 'a');
-  return small;
-}
-
-Error refuse(std::string_view name, std::string_view why) {
-  return {Error::Code::kBadInput, fmt::format("measure \"{}\" {}", name, why), "", kSupported};
-}
-
 // One query's ranking and judgements, in the form that the measures read.
 struct JudgedRanking {
-  std::vector<int> relevances;  // [ranks], 0 where there is no judgement
-  std::vector<int> ideal;       // the relevances above 0 of all judgements, largest first
+  std::vector<std::optional<int>> relevances;  // [ranks], nothing where there is no judgement
+  std::vector<int> judgements;                 // all of the query, largest first
 
   std::size_t ranks_within(std::size_t cutoff) const {
     return cutoff == 0 ? relevances.size() : std::min(cutoff, relevances.size());
   }
+  // Judgements of at least that.
+  std::size_t count_from(int relevance) const {
+    return static_cast<std::size_t>(
+        std::count_if(judgements.begin(), judgements.end(), [&](int r) { return r >= relevance; }));
+  }
 };
 
-double dcg(std::span<const int> relevances) {
-  double sum = 0;
-  for (std::size_t rank = 1; rank <= relevances.size(); ++rank)
-    if (relevances[rank - 1] > 0) sum += relevances[rank - 1] / std::log2(static_cast<double>(rank + 1));
+double linear_gain(int relevance) {
+  return relevance;
+}
+// 2^60 is far beyond any scale in use; without a bound the sums of a made-up file are infinite.
+double exponential_gain(int relevance) {
+  return std::exp2(std::min(relevance, 60)) - 1;
+}
+
+double ndcg(const JudgedRanking& ranking, std::size_t cutoff, double (*gain)(int)) {
+  double found = 0, best = 0;
+  for (std::size_t rank = 1; rank <= ranking.ranks_within(cutoff); ++rank)
+    if (const int relevance = ranking.relevances[rank - 1].value_or(0); relevance > 0)
+      found += gain(relevance) / std::log2(static_cast<double>(rank + 1));
+  for (std::size_t rank = 1; rank <= ranking.judgements.size() && (cutoff == 0 || rank <= cutoff); ++rank)
+    if (ranking.judgements[rank - 1] > 0)
+      best += gain(ranking.judgements[rank - 1]) / std::log2(static_cast<double>(rank + 1));
+  return best > 0 ? found / best : 0.0;
+}
+
+// The measures that only ask which passages are relevant, of the same query.
+struct Binary {
+  const JudgedRanking& ranking;
+  const Measure& measure;
+  std::size_t ranks = ranking.ranks_within(measure.cutoff);
+  std::size_t all_relevant = ranking.count_from(measure.relevant_from);
+
+  bool is_relevant(std::size_t rank) const {
+    const std::optional<int>& relevance = ranking.relevances[rank - 1];
+    return relevance && *relevance >= measure.relevant_from;
+  }
+  // As a share of all relevant passages; 0 where there are none.
+  double of_all(double sum) const { return all_relevant == 0 ? 0.0 : sum / static_cast<double>(all_relevant); }
+
+  double found() const {
+    std::size_t count = 0;
+    for (std::size_t rank = 1; rank <= ranks; ++rank) count += is_relevant(rank) ? 1 : 0;
+    return static_cast<double>(count);
+  }
+
+  double reciprocal_rank() const {
+    for (std::size_t rank = 1; rank <= ranks; ++rank)
+      if (is_relevant(rank)) return 1.0 / static_cast<double>(rank);
+    return 0.0;
+  }
+
+  double average_precision() const {
+    double sum = 0;
+    std::size_t count = 0;
+    for (std::size_t rank = 1; rank <= ranks; ++rank)
+      if (is_relevant(rank)) sum += static_cast<double>(++count) / static_cast<double>(rank);
+    return of_all(sum);
+  }
+
+  double rank_biased() const {
+    double sum = 0, weight = 1 - measure.persistence;
+    for (std::size_t rank = 1; rank <= ranks; ++rank, weight *= measure.persistence)
+      if (is_relevant(rank)) sum += weight;
+    return sum;
+  }
+
+  // Passages that are judged below 0 count as not judged, as in trec_eval.
+  double bpref() const {
+    const std::size_t not_relevant = ranking.count_from(0) - all_relevant;
+    const auto most = static_cast<double>(std::min(not_relevant, all_relevant));
+    double sum = 0;
+    std::size_t before = 0;
+    for (std::size_t rank = 1; rank <= ranks; ++rank) {
+      if (is_relevant(rank))
+        sum += before == 0 ? 1.0 : 1.0 - static_cast<double>(std::min(before, all_relevant)) / most;
+      else if (ranking.relevances[rank - 1].value_or(-1) >= 0)
+        ++before;
+    }
+    return of_all(sum);
+  }
+};
+
+// Chapelle et al. 2009: at each rank the reader is satisfied with probability (2^grade - 1) / 2^4 and stops. gdeval
+// knows no grade above 4; one that is counts as 4.
+double expected_reciprocal_rank(const JudgedRanking& ranking, std::size_t cutoff) {
+  double sum = 0, still_reading = 1;
+  for (std::size_t rank = 1; rank <= ranking.ranks_within(cutoff); ++rank) {
+    const int grade = std::clamp(ranking.relevances[rank - 1].value_or(0), 0, 4);
+    const double satisfied = (std::exp2(grade) - 1) / 16;
+    sum += satisfied * still_reading / static_cast<double>(rank);
+    still_reading *= 1 - satisfied;
+  }
   return sum;
 }
 
-double ndcg(const JudgedRanking& ranking, std::size_t cutoff) {
-  const std::span<const int> ideal(ranking.ideal);
-  const double best = dcg(cutoff == 0 ? ideal : ideal.first(std::min(cutoff, ideal.size())));
-  return best > 0 ? dcg(std::span(ranking.relevances).first(ranking.ranks_within(cutoff))) / best : 0.0;
-}
-
-std::size_t relevant_within(const JudgedRanking& ranking, std::size_t cutoff) {
-  const auto end = ranking.relevances.begin() + static_cast<std::ptrdiff_t>(ranking.ranks_within(cutoff));
-  return static_cast<std::size_t>(std::count_if(ranking.relevances.begin(), end, [](int r) { return r > 0; }));
-}
-
-double reciprocal_rank(const JudgedRanking& ranking, std::size_t cutoff) {
-  for (std::size_t rank = 1; rank <= ranking.ranks_within(cutoff); ++rank)
-    if (ranking.relevances[rank - 1] > 0) return 1.0 / static_cast<double>(rank);
-  return 0.0;
-}
-
-double average_precision(const JudgedRanking& ranking, std::size_t cutoff) {
-  if (ranking.ideal.empty()) return 0.0;
-  double sum = 0;
-  std::size_t found = 0;
-  for (std::size_t rank = 1; rank <= ranking.ranks_within(cutoff); ++rank)
-    if (ranking.relevances[rank - 1] > 0) sum += static_cast<double>(++found) / static_cast<double>(rank);
-  return sum / static_cast<double>(ranking.ideal.size());
+double judged_share(const JudgedRanking& ranking, std::size_t cutoff) {
+  const std::size_t ranks = ranking.ranks_within(cutoff);
+  const auto end = ranking.relevances.begin() + static_cast<std::ptrdiff_t>(ranks);
+  const auto judged = std::count_if(ranking.relevances.begin(), end, [](const auto& r) { return r.has_value(); });
+  return ranks == 0 ? 0.0 : static_cast<double>(judged) / static_cast<double>(ranks);
 }
 
 double value_of(const Measure& measure, const JudgedRanking& ranking) {
-  const auto found = static_cast<double>(relevant_within(ranking, measure.cutoff));
+  const Binary binary{ranking, measure};
   switch (measure.kind) {
     case Kind::kNdcg:
-      return ndcg(ranking, measure.cutoff);
+      return ndcg(ranking, measure.cutoff, linear_gain);
+    case Kind::kExpNdcg:
+      return ndcg(ranking, measure.cutoff, exponential_gain);
     case Kind::kRecipRank:
-      return reciprocal_rank(ranking, measure.cutoff);
+      return binary.reciprocal_rank();
     case Kind::kPrecision:
-      return found / static_cast<double>(measure.cutoff);
+      return binary.found() / static_cast<double>(measure.cutoff);
     case Kind::kRecall:
-      return ranking.ideal.empty() ? 0.0 : found / static_cast<double>(ranking.ideal.size());
+      return binary.of_all(binary.found());
     case Kind::kAveragePrecision:
-      return average_precision(ranking, measure.cutoff);
+      return binary.average_precision();
     case Kind::kSuccess:
-      return found > 0 ? 1.0 : 0.0;
+      return binary.found() > 0 ? 1.0 : 0.0;
+    case Kind::kRankBiased:
+      return binary.rank_biased();
+    case Kind::kExpectedReciprocal:
+      return expected_reciprocal_rank(ranking, measure.cutoff);
+    case Kind::kJudged:
+      return judged_share(ranking, measure.cutoff);
+    case Kind::kBpref:
+      return binary.bpref();
   }
   return 0.0;
 }
@@ -112,49 +156,18 @@ JudgedRanking judge(const JudgedQuery& query, std::vector<ScoredPassage> passage
   std::unordered_map<std::string_view, int> relevance_of;
   for (const Judgement& judgement : query.judgements) {
     relevance_of.emplace(judgement.passage_id, judgement.relevance);
-    if (judgement.relevance > 0) judged.ideal.push_back(judgement.relevance);
+    judged.judgements.push_back(judgement.relevance);
   }
-  std::sort(judged.ideal.begin(), judged.ideal.end(), std::greater<int>());
+  std::sort(judged.judgements.begin(), judged.judgements.end(), std::greater<int>());
   sort_as_trec_eval(passages);
   for (const ScoredPassage& passage : passages) {
     const auto at = relevance_of.find(passage.passage_id);
-    judged.relevances.push_back(at == relevance_of.end() ? 0 : at->second);
+    judged.relevances.push_back(at == relevance_of.end() ? std::nullopt : std::optional(at->second));
   }
   return judged;
 }
 
 }  // namespace
-
-Result<Measure> parse_measure(std::string_view name) {
-  const std::size_t at = name.find('@');
-  const std::string base = in_small_letters(name.substr(0, at));
-  const auto row = std::find_if(kNames.begin(), kNames.end(), [&](const NameRow& known) { return known.name == base; });
-  if (row == kNames.end()) return refuse(name, "is not known");
-  std::size_t cutoff = 0;
-  if (at != name.npos) {
-    const std::string_view digits = name.substr(at + 1);
-    const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), cutoff);
-    if (code != std::errc() || end != digits.data() + digits.size() || cutoff == 0)
-      return refuse(name, "needs a whole number above 0 behind its \"@\"");
-  } else if (row->needs_cutoff) {
-    return refuse(name, fmt::format("needs a cutoff, as in {}@10", name));
-  }
-  return Measure{row->kind, cutoff, std::string(name)};
-}
-
-Result<std::vector<Measure>> parse_measures(std::string_view names) {
-  std::vector<Measure> measures;
-  while (true) {
-    const std::size_t comma = names.find(',');
-    std::string_view name = names.substr(0, comma);
-    while (name.starts_with(' ')) name.remove_prefix(1);
-    while (name.ends_with(' ')) name.remove_suffix(1);
-    RERANK_ASSIGN(Measure measure, parse_measure(name));
-    measures.push_back(std::move(measure));
-    if (comma == names.npos) return measures;
-    names.remove_prefix(comma + 1);
-  }
-}
 
 Evaluation evaluate(const Qrels& qrels, const Run& run, std::span<const Measure> measures) {
   std::unordered_map<std::string_view, const Ranking*> ranking_of;

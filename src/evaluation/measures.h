@@ -1,10 +1,11 @@
-// How good a ranking is: the measures of trec_eval, with its numbers to the last printed digit.
+// How good a ranking is: the measures of trec_eval, with its numbers to the last printed digit, and those of
+// ir_measures that trec_eval lacks.
 //
 // As in trec_eval, passages rank by score in float precision and, where scores are equal, by passage id, the larger
-// bytes first; a passage without judgement is not relevant; relevant means a relevance of 1 or more. As in ir_measures
-// (and trec_eval -c), means are over all judged queries: one that the run lacks counts 0, one that is not judged counts
-// not at all. Sources: trec_eval's m_ndcg_cut.c, m_recip_rank.c, m_P.c, m_recall.c, m_map.c, m_map_cut.c, m_success.c,
-// form_res_rels.c.
+// bytes first; a passage without judgement is not relevant; relevant means a relevance of 1 or more, or what `rel`
+// says. As in ir_measures (and trec_eval -c), means are over all judged queries: one that the run lacks counts 0, one
+// that is not judged counts not at all. Sources: trec_eval's m_ndcg_cut.c, m_recip_rank.c, m_P.c, m_recall.c, m_map.c,
+// m_map_cut.c, m_success.c, m_bpref.c, form_res_rels.c; gdeval.pl for ERR and the exponential nDCG.
 #pragma once
 
 #include <cstddef>
@@ -20,23 +21,32 @@ namespace rerank::evaluation {
 
 struct Measure {
   enum class Kind {
-    kNdcg,              // DCG / ideal DCG; gain = relevance (0 when negative), discount = 1 / log2(rank + 1)
-    kRecipRank,         // 1 / rank of the first relevant passage
-    kPrecision,         // relevant among the first k / k, however short the ranking is
-    kRecall,            // relevant among the first k / all relevant
-    kAveragePrecision,  // precision at each relevant passage, summed / all relevant
-    kSuccess,           // 1 when one of the first k is relevant
+    kNdcg,                // DCG / ideal DCG; gain = relevance (0 when negative), discount = 1 / log2(rank + 1)
+    kExpNdcg,             // the same with gain = 2^relevance - 1
+    kRecipRank,           // 1 / rank of the first relevant passage
+    kPrecision,           // relevant among the first k / k, however short the ranking is
+    kRecall,              // relevant among the first k / all relevant
+    kAveragePrecision,    // precision at each relevant passage, summed / all relevant
+    kSuccess,             // 1 when one of the first k is relevant
+    kRankBiased,          // (1 - p) * sum over relevant passages of p^(rank - 1)
+    kExpectedReciprocal,  // ERR: the expected 1 / rank at which a reader stops; grades from 0 to 4
+    kJudged,              // judged among the first k / those k, or fewer where the ranking is shorter
+    kBpref,               // relevant passages by how few judged not relevant stand before them
   };
 
   Kind kind = Kind::kNdcg;
-  std::size_t cutoff = 0;  // only the first `cutoff` ranks count; 0: all of them
-  std::string name;        // as it was asked for: "nDCG@10"
+  std::size_t cutoff = 0;    // only the first `cutoff` ranks count; 0: all of them
+  int relevant_from = 1;     // the least relevance that is relevant
+  double persistence = 0.8;  // p of kRankBiased
+  std::string name;          // as it was asked for: "nDCG@10"
 };
 
-// "nDCG", "nDCG@10", "MRR", "MRR@10", "RR@10", "P@1", "R@100", "Recall@100", "AP", "AP@100", "MAP", "MAP@100",
-// "Success@1", in any case. P, R and Success need their "@k". kBadInput lists what there is.
+// Names as ir_measures writes them, in any case: NAME, NAME@K, NAME(rel=2)@K.
+//   nDCG, nDCG(dcg=exp-log2), RR or MRR, AP or MAP, RBP, RBP(p=0.5), ERR, Judged, and with "@K" required P, R or
+//   Recall, Success; Bpref without it. "rel=N" goes with all but nDCG, ERR and Judged.
+// kBadInput lists what there is.
 Result<Measure> parse_measure(std::string_view name);
-// The same for a list divided by commas: "nDCG@10,P@1".
+// The same for a list divided by commas: "nDCG@10,RBP(rel=1,p=0.5)".
 Result<std::vector<Measure>> parse_measures(std::string_view names);
 
 struct QueryValues {

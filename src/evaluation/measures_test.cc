@@ -44,7 +44,17 @@ INSTANTIATE_TEST_SUITE_P(
                       MeasureCase{"P@2", 1.0 / 2}, MeasureCase{"P@10", 2.0 / 10}, MeasureCase{"R@1", 0.0},
                       MeasureCase{"Recall@2", 1.0 / 3}, MeasureCase{"recall@100", 2.0 / 3},
                       MeasureCase{"MAP", (1.0 / 2 + 2.0 / 5) / 3}, MeasureCase{"AP@4", (1.0 / 2) / 3},
-                      MeasureCase{"Success@1", 0.0}, MeasureCase{"success@2", 1.0}));
+                      MeasureCase{"Success@1", 0.0}, MeasureCase{"success@2", 1.0},
+                      MeasureCase{"RBP", 0.2 * (0.8 + 0.8 * 0.8 * 0.8 * 0.8)}, MeasureCase{"RBP(p=0.5)@3", 0.25},
+                      MeasureCase{"RBP(rel=2,p=0.5)", 0.25}, MeasureCase{"P(rel=2)@5", 1.0 / 5},
+                      MeasureCase{"R(rel=2)@5", 1.0}, MeasureCase{"RR(rel=3)", 0.0}, MeasureCase{"AP(rel=3)", 0.0},
+                      MeasureCase{"ERR", (3.0 / 16) / 2 + (13.0 / 16) * (1.0 / 16) / 5},
+                      MeasureCase{"ERR@2", (3.0 / 16) / 2}, MeasureCase{"Judged@1", 0.0},
+                      MeasureCase{"Judged@3", 2.0 / 3}, MeasureCase{"Judged", 4.0 / 5},
+                      MeasureCase{"Judged@100", 4.0 / 5}, MeasureCase{"Bpref", (1.0 + 0.0) / 3},
+                      MeasureCase{"Bpref(rel=2)", 1.0}, MeasureCase{"nDCG(dcg=log2)@1", 0.0},
+                      MeasureCase{"nDCG(dcg='exp-log2')", (3 / kLog2Of3 + 1 / kLog2Of6) / (kIdeal + 1)},
+                      MeasureCase{"ndcg(dcg=exp-log2)@2", (3 / kLog2Of3) / (3 + 1 / kLog2Of3)}));
 TEST_P(Measures, GiveTheHandComputedValue) {
   EXPECT_NEAR(mean_of(kQrels, kRun, GetParam().name), GetParam().value, 1e-15);
 }
@@ -106,8 +116,14 @@ INSTANTIATE_TEST_SUITE_P(
         NameCase{"recall", "needs a cutoff"}, NameCase{"Success", "needs a cutoff"},
         NameCase{"nDCG@", "needs a whole number above 0"}, NameCase{"nDCG@0", "needs a whole number above 0"},
         NameCase{"nDCG@-1", "needs a whole number above 0"}, NameCase{"P@1.5", "needs a whole number above 0"},
-        NameCase{"nDCG@99999999999999999999", "needs a whole number above 0"},
-        NameCase{"bpref", "measure \"bpref\" is not known (supported are"}, NameCase{"", "is not known"}));
+        NameCase{"nDCG@99999999999999999999", "needs a whole number above 0"}, NameCase{"bpref", ""},
+        NameCase{"bpref@3", "takes no cutoff"}, NameCase{"RBP(p=0.95)@20", ""},
+        NameCase{"RBP(p=1)", "needs a number between 0 and 1"}, NameCase{"RBP(p=x)", "needs a number between 0 and 1"},
+        NameCase{"RBP(p=0.5", "has a \"(\" without"}, NameCase{"P(rel=0)@5", "behind \"rel=\""},
+        NameCase{"P(rel=2)", "needs a cutoff"}, NameCase{"nDCG(rel=2)@5", "takes no parameter \"rel=2\""},
+        NameCase{"ERR(p=0.5)", "takes no parameter"}, NameCase{"AP()", "takes no parameter"},
+        NameCase{"nDCG(dcg=ln)", "needs dcg=log2 or dcg=exp-log2"}, NameCase{"judged@10", ""}, NameCase{"err", ""},
+        NameCase{"infAP", "measure \"infAP\" is not known (supported are"}, NameCase{"", "is not known"}));
 TEST_P(MeasureNames, AreParsedOrExplained) {
   const auto [name, message] = GetParam();
   const auto measure = parse_measure(name);
@@ -125,6 +141,12 @@ TEST(Measures, AreParsedFromAList) {
   ASSERT_TRUE(measures.ok());
   ASSERT_EQ(measures.value().size(), 2U);
   EXPECT_EQ(measures.value()[1].name, "P@1");
+  const auto with_parameters = parse_measures("RBP(rel=2, p=0.5)@3,P@1");
+  ASSERT_TRUE(with_parameters.ok());
+  ASSERT_EQ(with_parameters.value().size(), 2U);
+  EXPECT_EQ(with_parameters.value()[0].relevant_from, 2);
+  EXPECT_EQ(with_parameters.value()[0].persistence, 0.5);
+  EXPECT_EQ(with_parameters.value()[0].cutoff, 3U);
   EXPECT_FALSE(parse_measures("").ok());
   EXPECT_FALSE(parse_measures("nDCG@10,").ok());
 }

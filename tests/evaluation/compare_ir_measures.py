@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Compares our measures with the real ones, query by query and in the mean, to 1e-9.
 
-The real ones are ir_measures' with its pytrec_eval provider, which is trec_eval's own code. MRR@k is the exception:
-trec_eval has no such measure, and ir_measures takes it from MS MARCO's script, which ranks equal scores the other way
-round; so it is held against trec_eval's recip_rank, 0 where that is below 1/k.
+The real ones are ir_measures'. Most come from its pytrec_eval provider, which is trec_eval's own code. What trec_eval
+lacks comes from other programs behind ir_measures: MRR@k from MS MARCO's script, ERR and the exponential nDCG from
+gdeval.pl (where there is Perl; it prints 5 digits), Judged from ir_measures itself, RBP from cwl_eval (a formula here where
+it is not installed). These order equal scores each in a way of their own, and we all of them as trec_eval does; so they are
+given the run in trec_eval's order, with scores that have no ties.
 
 Compared are the first stages of the collections under --data, if they are there, and runs made up here: full of ties,
 with scores that only a double tells apart, graded and negative judgements, missing and unjudged queries.
@@ -12,9 +14,11 @@ Exits 77 (skipped) when no Python here has ir_measures.
 """
 
 import argparse
+import ctypes
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,31 +36,79 @@ except ImportError:
     sys.exit(77)
 
 MEASURES = ["nDCG", "nDCG@1", "nDCG@3", "nDCG@10", "nDCG@1000", "P@1", "P@5", "P@100", "R@1", "R@10", "R@100", "AP",
-            "AP@5", "AP@100", "RR", "Success@1", "Success@10"]
-CUT_RECIPROCAL_RANKS = {"MRR@1": 1, "MRR@10": 10, "MRR@100": 100}
+            "AP@5", "AP@100", "RR", "Success@1", "Success@10", "P(rel=2)@5", "R(rel=2)@10", "AP(rel=2)", "AP(rel=2)@5",
+            "RR(rel=2)", "Success(rel=2)@3", "Bpref", "Bpref(rel=2)"]
+# Those of other programs than trec_eval.
+MS_MARCO = ["RR@1", "RR@10", "RR@100", "RR(rel=2)@10"]
+JUDGED = ["Judged", "Judged@1", "Judged@10", "Judged@1000"]
+GDEVAL = ["nDCG(dcg='exp-log2')@1", "nDCG(dcg='exp-log2')@10", "nDCG(dcg='exp-log2')@100", "ERR@1", "ERR@10", "ERR@100"]
+RANK_BIASED = {"RBP(rel=1)": (1, 0.8), "RBP(rel=1,p=0.5)": (1, 0.5), "RBP(rel=2,p=0.95)": (2, 0.95)}
 TOLERANCE = 1e-9
+GDEVAL_TOLERANCE = 0.5e-5 + 1e-9  # half of its last digit
 
 
-def expected(qrels, run):
-    """{(query, measure): value}, with the means under query ""."""
-    measures = {name: ir_measures.parse_measure(name) for name in MEASURES}
-    values = {}
-    provider = ir_measures.pytrec_eval
-    for metric in provider.iter_calc(list(measures.values()), qrels, run):
-        values[metric.query_id, str(metric.measure)] = metric.value
-    for measure, value in provider.calc_aggregate(list(measures.values()), qrels, run).items():
-        values["", str(measure)] = value
+def in_trec_evals_order(run):
+    """The run with scores that fall from rank to rank, in the order in which trec_eval ranks: by score as a float, then
+    by falling id."""
+    by_query = {}
+    for doc in run:
+        by_query.setdefault(doc.query_id, []).append(doc)
+    for query, docs in by_query.items():
+        docs.sort(key=lambda doc: (ctypes.c_float(doc.score).value, doc.doc_id.encode()), reverse=True)
+        for rank, doc in enumerate(docs):
+            yield ir_measures.ScoredDoc(query, doc.doc_id, float(-rank))
+
+
+def calculate(provider, names, qrels, run):
+    """{(query, name): value}, with the means under query "". Every judged query is there."""
+    measures = {ir_measures.parse_measure(name): name for name in names}
+    values = {(metric.query_id, measures[metric.measure]): metric.value
+              for metric in provider.iter_calc(list(measures), qrels, run)}
+    for measure, value in provider.calc_aggregate(list(measures), qrels, run).items():
+        values["", measures[measure]] = value
+    return values
+
+
+def rank_biased(qrels, ranked):
+    """RBP from its definition."""
     queries = {qrel.query_id for qrel in qrels}
-    for name, cutoff in CUT_RECIPROCAL_RANKS.items():
-        for query in queries:
-            whole = values[query, "RR"]
-            values[query, name] = whole if whole * cutoff >= 1 - 1e-12 else 0.0
+    values = {}
+    for name, (rel, p) in RANK_BIASED.items():
+        relevant = {(qrel.query_id, qrel.doc_id) for qrel in qrels if qrel.relevance >= rel}
+        values.update({(query, name): 0.0 for query in queries})
+        for doc in ranked:
+            if (doc.query_id, doc.doc_id) in relevant:
+                values[doc.query_id, name] += (1 - p) * p ** -doc.score
         values["", name] = sum(values[query, name] for query in queries) / len(queries)
     return values
 
 
+def expected(qrels, run):
+    """({(query, measure): value}, what they may differ by), with the means under query ""."""
+    values = calculate(ir_measures.pytrec_eval, MEASURES, qrels, run)
+    ranked = list(in_trec_evals_order(run))
+    values |= calculate(ir_measures.providers.registry["msmarco"], MS_MARCO, qrels, ranked)
+    values |= calculate(ir_measures.providers.registry["judged"], JUDGED, qrels, ranked)
+    cwl_eval = ir_measures.providers.registry["cwl_eval"]
+    values |= rank_biased(qrels, ranked)
+    if cwl_eval.is_available():
+        values |= calculate(cwl_eval, list(RANK_BIASED), qrels, ranked)
+    tolerances = dict.fromkeys(values, TOLERANCE)
+    if shutil.which("perl"):
+        # gdeval takes numbers for queries only.
+        number = {query: str(n) for n, query in enumerate(sorted({q.query_id for q in [*qrels, *ranked]}))}
+        name = {n: query for query, n in number.items()} | {"": ""}
+        numbered = calculate(ir_measures.providers.registry["gdeval"], GDEVAL,
+                             [qrel._replace(query_id=number[qrel.query_id]) for qrel in qrels],
+                             [doc._replace(query_id=number[doc.query_id]) for doc in ranked])
+        for (query, measure), value in numbered.items():
+            values[name[query], measure] = value
+            tolerances[name[query], measure] = GDEVAL_TOLERANCE
+    return values, tolerances
+
+
 def ours(program, qrels_file, run_file):
-    names = MEASURES + list(CUT_RECIPROCAL_RANKS)
+    names = MEASURES + MS_MARCO + JUDGED + list(RANK_BIASED) + (GDEVAL if shutil.which("perl") else [])
     printed = subprocess.run([program, qrels_file, run_file, ",".join(names)], check=True, capture_output=True, text=True)
     values = {}
     for line in printed.stdout.splitlines():
@@ -67,9 +119,9 @@ def ours(program, qrels_file, run_file):
 
 def compare(label, program, qrels_file, run_file, qrels, run):
     """The number of values that differ."""
-    want, got = expected(qrels, run), ours(program, qrels_file, run_file)
+    (want, tolerances), got = expected(qrels, run), ours(program, qrels_file, run_file)
     differ = sorted(key for key in want.keys() | got.keys()
-                    if key not in want or key not in got or not abs(want[key] - got[key]) <= TOLERANCE)
+                    if key not in want or key not in got or not abs(want[key] - got[key]) <= tolerances[key])
     for key in differ[:10]:
         print(f"{label}: {key}: expected {want.get(key)}, got {got.get(key)}")
     print(f"{label}: {len(want)} values, {len(differ)} differ")
