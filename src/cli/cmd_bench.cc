@@ -14,9 +14,9 @@
 #include "base/try.h"
 #include "cli/command.h"
 #include "cli/input.h"
-#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
+#include "io/json_text.h"
 
 namespace rerank::cli {
 namespace {
@@ -173,7 +173,7 @@ Status write_scores(const Scores& scores, const std::string& file, bool float32)
   RERANK_ASSIGN(io::OutputFile output, io::OutputFile::open(file));
   for (const std::vector<Score>& of_query : scores) {
     std::vector<std::string> numbers;
-    for (const Score& score : of_query) numbers.push_back(json_number(score.value, float32));
+    for (const Score& score : of_query) numbers.push_back(io::json_number(score.value, float32));
     RERANK_TRY(output.write(fmt::format("[{}]\n", fmt::join(numbers, ", "))));
   }
   return output.close();

@@ -13,11 +13,11 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
-#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/window_output.h"
+#include "io/json_text.h"
 #include "rerank/generate.h"
 
 namespace rerank::cli {
@@ -48,14 +48,14 @@ std::string line_of(std::size_t index, const GeneratedText& text, bool with_logp
     std::vector<std::string> steps;
     for (const std::vector<TokenProbability>& likeliest : text.logprobs) {
       std::vector<std::string> pairs;
-      for (const auto& [token, log_probability] : likeliest)
-        pairs.push_back(fmt::format("[{},{}]", token, json_number(log_probability, false)));
+      for (const TokenProbability& next : likeliest)
+        pairs.push_back(fmt::format("[{},{}]", next.token, io::json_number(next.log_probability, false)));
       steps.push_back(fmt::format("[{}]", fmt::join(pairs, ",")));
     }
     logprobs = fmt::format("\"logprobs\":[{}],", fmt::join(steps, ","));
   }
   return fmt::format("{{\"index\":{},\"text\":{},\"token_ids\":[{}],{}\"finish\":\"{}\"}}\n", index,
-                     json_string(text.text), fmt::join(text.token_ids, ","), logprobs,
+                     io::json_string(text.text), fmt::join(text.token_ids, ","), logprobs,
                      text.stopped ? "stop" : "length");
 }
 

@@ -10,12 +10,12 @@
 #include "base/try.h"
 #include "base/utf8.h"
 #include "cli/command.h"
-#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/passages.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
+#include "io/json_text.h"
 
 namespace rerank::cli {
 namespace {
@@ -68,8 +68,8 @@ std::string for_programs(const Ranking& ranking, bool float32, bool reasoning) {
     const PassageRecord& passage = ranking.passages[index];
     text += fmt::format("{{\"rank\":{},\"index\":{},", rank + 1, index);
     if (!passage.id.empty()) text += fmt::format("\"id\":{},", passage.id);
-    text += fmt::format("\"score\":{},{}\"text\":{}}}\n", json_number(score.value, float32),
-                        reasoning ? reasoning_members(score) + "," : "", json_string(passage.text));
+    text += fmt::format("\"score\":{},{}\"text\":{}}}\n", io::json_number(score.value, float32),
+                        reasoning ? reasoning_members(score) + "," : "", io::json_string(passage.text));
   }
   return text;
 }

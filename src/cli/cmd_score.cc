@@ -14,12 +14,12 @@
 #include "cli/earlier_scores.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
-#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/score_window.h"
 #include "cli/window_output.h"
+#include "io/json_text.h"
 
 namespace rerank::cli {
 namespace {
@@ -55,8 +55,8 @@ struct LineForm {
   // "score":X, or "scores":[X, ...] of several cutoff layers; with a line end.
   std::string line(std::size_t index, const Score& score) const {
     std::vector<std::string> values;
-    for (const double value : score.layer_values) values.push_back(json_number(value, float32));
-    const std::string scores = values.empty() ? fmt::format("\"score\":{}", json_number(score.value, float32))
+    for (const double value : score.layer_values) values.push_back(io::json_number(value, float32));
+    const std::string scores = values.empty() ? fmt::format("\"score\":{}", io::json_number(score.value, float32))
                                               : fmt::format("\"scores\":[{}]", fmt::join(values, ","));
     return fmt::format("{{\"index\":{},{}{}}}\n", index, scores, reasoning ? "," + reasoning_members(score) : "");
   }

@@ -11,7 +11,7 @@
 
 #include "base/try.h"
 #include "cli/hub_cache.h"
-#include "cli/json_text.h"
+#include "io/json_text.h"
 
 namespace rerank::cli {
 namespace {
@@ -181,8 +181,8 @@ bool writes_reasoning(const ModelInfo& info) {
 }
 
 std::string reasoning_members(const Score& score) {
-  return fmt::format(R"("reasoning":{},"new_tokens":{},"finished":{})", json_string(score.reasoning), score.new_tokens,
-                     score.finished);
+  return fmt::format(R"("reasoning":{},"new_tokens":{},"finished":{})", io::json_string(score.reasoning),
+                     score.new_tokens, score.finished);
 }
 
 bool scores_are_float32(const ModelOptions& options, const ModelInfo& info) {

@@ -1,4 +1,4 @@
-#include "cli/json_text.h"
+#include "io/json_text.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <random>
 
-namespace rerank::cli {
+namespace rerank::io {
 namespace {
 
 TEST(JsonNumber, IsShortestAndReadsAsFloatingPoint) {
@@ -34,7 +34,13 @@ TEST(JsonNumber, ParsesBackToTheSameFloat) {
 TEST(JsonString, EscapesWhatJsonForbids) {
   EXPECT_EQ(json_string("plain 大"), "\"plain 大\"");
   EXPECT_EQ(json_string(std::string_view("\"\\\n\0\x1f", 5)), R"("\"\\\n\u0000\u001f")");
+  EXPECT_EQ(json_string("\b\f\r\t/"), R"("\b\f\r\t/")");
+}
+
+TEST(JsonString, ReplacesWhatIsNotUtf8) {
+  EXPECT_EQ(json_string("a\xFF\xE5\xA4"), "\"a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
+  EXPECT_EQ(json_string("\xE5\xA4\xA7\xC0z"), "\"\xE5\xA4\xA7\xEF\xBF\xBDz\"");
 }
 
 }  // namespace
-}  // namespace rerank::cli
+}  // namespace rerank::io
