@@ -24,6 +24,8 @@
 
 namespace rerank {
 
+class TextGenerator;
+
 // Both texts are UTF-8 and only borrowed for the call.
 struct Pair {
   std::string_view query, passage;
@@ -93,7 +95,7 @@ struct PairTokens {
 struct Token {
   std::int32_t id = 0;
   std::string text = {};           // the piece of the vocabulary, as tokenizer.json spells it
-  bool special = false;            // a control token of the model, or of its template
+  bool special = false;            // one that the model's template added
   std::size_t begin = 0, end = 0;  // bytes of the text that it stands for; 0 and 0 for tokens of the template
 };
 
@@ -105,12 +107,19 @@ class ModelTokenizer {
   // `special_tokens`: with those of the model's template. `special_tokens_in_text`: as in ScoreOptions.
   Result<TokenIds> encode(std::string_view text, std::optional<std::string_view> text_pair, bool special_tokens,
                           bool special_tokens_in_text = true) const;
+  // What these ids are, and which bytes of the text each stands for. kBadInput for text that is not UTF-8.
+  Result<std::vector<Token>> tokens(std::string_view text, bool special_tokens,
+                                    bool special_tokens_in_text = true) const;
+  // The text of `ids`; ids that name nothing are left out.
+  std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const;
 
   ModelTokenizer(ModelTokenizer&&) noexcept;
   ModelTokenizer& operator=(ModelTokenizer&&) noexcept;
   ~ModelTokenizer();
 
  private:
+  friend class Engine;
+  friend class TextGenerator;
   struct Impl;
   explicit ModelTokenizer(std::shared_ptr<const Impl> impl);
   std::shared_ptr<const Impl> impl_;
@@ -138,6 +147,14 @@ class Engine {
   // Passages by falling score, ties in the order given; at most `top_n` of them (0: all).
   Result<std::vector<RankedPassage>> rank(std::string_view query, std::span<const std::string_view> passages,
                                           std::size_t top_n = 0, const ScoreOptions& options = {}) const;
+
+  // How long pairs would be, without scoring them. Errors as of score_each.
+  Result<std::vector<Result<PairTokens>>> measure(std::span<const Pair> pairs, const ScoreOptions& options = {}) const;
+  // The model's own tokenizer: it is not loaded again, and may outlive the engine.
+  ModelTokenizer tokenizer() const;
+  // Writes with the model's own weights, which may outlive the engine. Expectation and reasoning; kUnsupported for the
+  // other methods, which hold no vocabulary.
+  Result<TextGenerator> generator() const;
 
   const ModelInfo& info() const;
   // What in `options` was not taken as written, for people: a cutoff layer without a head, say. One sentence each.

@@ -7,6 +7,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rerank/error.h"
@@ -120,6 +121,9 @@ struct ScoreOptions {
   std::function<bool(std::size_t pair_idx, const Result<Score>& score)> on_score = {};
   // The same after each pass through the model, with the tokens that the call has written so far.
   std::function<bool(std::uint64_t new_tokens)> on_tokens = {};
+  // The same with what the model has written for a pair since the last time. With `rethink` the end of a thought is
+  // told that is taken back later; Score::reasoning is what counts.
+  std::function<bool(std::size_t pair_idx, std::string_view text)> on_reasoning = {};
 
   // Tokens that pairs have in common at their beginning are computed once. Changes speed, never a score.
   bool share_prefixes = true;

@@ -162,10 +162,11 @@ class CausalScorer::Reading {
   std::vector<std::vector<float>> states_;  // [pairs][hidden], for the vocabulary
 };
 
-CausalScorer::CausalScorer(Method method, models::LoadedDecoder model, MakeEncoder make_encoder,
+CausalScorer::CausalScorer(Method method, std::shared_ptr<const models::LoadedDecoder> model, MakeEncoder make_encoder,
                            std::vector<std::int32_t> digits, WorkerPool& workers)
     : method_(method),
-      model_(std::move(model)),
+      shared_model_(std::move(model)),
+      model_(*shared_model_),
       make_encoder_(std::move(make_encoder)),
       digits_(std::move(digits)),
       workers_(workers),
@@ -214,6 +215,12 @@ Result<std::vector<Result<Score>>> CausalScorer::score_each(std::span<const Pair
   if (model_.vocabulary) reading.read_vocabulary();
   count(work, encoded);
   return scores;
+}
+
+Result<std::vector<Result<PairTokens>>> CausalScorer::measure(std::span<const Pair> pairs,
+                                                              const ScoreOptions& options) const {
+  RERANK_ASSIGN(const auto encoder, make_encoder_(options));
+  return lengths_of(encode_pairs(pairs, *encoder, workers_, options.stop));
 }
 
 std::vector<std::string> CausalScorer::remarks(const ScoreOptions& options) const {

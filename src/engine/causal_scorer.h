@@ -18,11 +18,13 @@ class CausalScorer : public Scorer {
  public:
   using MakeEncoder = std::function<Result<std::unique_ptr<const scoring::PairEncoder>>(const ScoreOptions& options)>;
   // `digits` are the tokens "1" .. "7", for the expectation only. Borrows the workers.
-  CausalScorer(scoring::Method method, models::LoadedDecoder model, MakeEncoder make_encoder,
+  CausalScorer(scoring::Method method, std::shared_ptr<const models::LoadedDecoder> model, MakeEncoder make_encoder,
                std::vector<std::int32_t> digits, WorkerPool& workers);
 
   Result<std::vector<Result<Score>>> score_each(std::span<const Pair> pairs, const ScoreOptions& options,
                                                 const Progress& progress) const override;
+  Result<std::vector<Result<PairTokens>>> measure(std::span<const Pair> pairs,
+                                                  const ScoreOptions& options) const override;
   std::vector<std::string> remarks(const ScoreOptions& options) const override;
   Work work() const override;
 
@@ -35,7 +37,8 @@ class CausalScorer : public Scorer {
   void count(const models::CausalWork& work, std::span<const Result<scoring::EncodedPair>> encoded) const;
 
   scoring::Method method_;
-  models::LoadedDecoder model_;
+  std::shared_ptr<const models::LoadedDecoder> shared_model_;
+  const models::LoadedDecoder& model_;
   MakeEncoder make_encoder_;
   std::vector<std::int32_t> digits_;
   WorkerPool& workers_;

@@ -70,6 +70,13 @@ Result<std::vector<Result<Score>>> CrossEncoderScorer::score_each(std::span<cons
   return scores;
 }
 
+Result<std::vector<Result<PairTokens>>> CrossEncoderScorer::measure(std::span<const Pair> pairs,
+                                                                    const ScoreOptions& options) const {
+  RERANK_ASSIGN(const auto encoder,
+                scoring::make_cross_encoder_pairs(tokenizer_, options, model_->sizes().max_positions));
+  return lengths_of(encode_pairs(pairs, *encoder, workers_, options.stop));
+}
+
 std::vector<std::string> CrossEncoderScorer::remarks(const ScoreOptions& options) const {
   std::vector<std::string> remarks;
   if (options.prompt) remarks.push_back("a cross-encoder has no prompt: the one given is not used");

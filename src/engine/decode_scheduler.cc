@@ -331,6 +331,7 @@ void DecodeScheduler::take_step(DecodeSequence& sequence, GenerationStep step) {
   }
   const std::int32_t token = step.token;
   sequence.tokens.push_back(token);
+  if (sequence.request.tell_steps) told_.push_back({sequence.call, sequence.request_idx, step});
   generation.steps.push_back(std::move(step));
   ++*sequence.new_tokens_of_call;
   const bool ends =

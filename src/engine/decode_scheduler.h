@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "engine/decode_prefixes.h"
@@ -68,6 +69,14 @@ class DecodeScheduler {
   // One pass. What it finished.
   std::vector<std::unique_ptr<DecodeSequence>> step();
 
+  // New tokens of requests that say tell_steps, since the last call, in the order in which each came.
+  struct ToldStep {
+    const void* call;
+    std::size_t request_idx;
+    GenerationStep step;
+  };
+  std::vector<ToldStep> take_told_steps() { return std::exchange(told_, {}); }
+
   const GeneratorCounts& counts() const { return counts_; }
 
  private:
@@ -103,6 +112,7 @@ class DecodeScheduler {
   std::uint64_t next_age_ = 0;
   Sequences waiting_, running_;
   GeneratorCounts counts_;
+  std::vector<ToldStep> told_;
 };
 
 }  // namespace rerank

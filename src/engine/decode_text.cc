@@ -9,6 +9,8 @@ namespace {
 // that a first token loses, a character at the end that is not whole yet.
 constexpr std::size_t kMargin = 16;
 
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
 }  // namespace
 
 StopFinder::StopFinder(const tokenizer::Tokenizer& tokenizer, std::span<const std::string> stops)
@@ -46,6 +48,46 @@ std::optional<StopFinder::Hit> StopFinder::find(std::span<const std::int32_t> id
     break;
   }
   return std::nullopt;
+}
+
+TextStream::TextStream(const tokenizer::Tokenizer& tokenizer, std::vector<std::string> stops, bool skip_special_tokens)
+    : tokenizer_(&tokenizer), stops_(std::move(stops)), skip_special_tokens_(skip_special_tokens) {}
+
+std::string TextStream::add(std::int32_t token) {
+  ids_.push_back(token);
+  const std::string before = tokenizer_->decode(std::span(ids_).first(taken_), skip_special_tokens_);
+  std::string text = tokenizer_->decode(ids_, skip_special_tokens_);
+  // A replacement character may be the beginning of a character whose rest comes later.
+  if (text.size() <= before.size() || text.ends_with(kReplacement)) return {};
+  held_.append(text, before.size());
+  // The tokens that were new stay, because the first token of a text may be decoded in a way of its own.
+  ids_.erase(ids_.begin(), ids_.begin() + static_cast<std::ptrdiff_t>(taken_));
+  taken_ = ids_.size();
+  const std::size_t sure = sure_bytes(held_);
+  std::string given = held_.substr(0, sure);
+  held_.erase(0, sure);
+  given_ += sure;
+  return given;
+}
+
+std::string TextStream::finish(std::string_view text) {
+  std::string rest(text.substr(std::min(given_, text.size())));
+  given_ += rest.size();
+  return rest;
+}
+
+// The bytes of `text` before a stop string, or before an end that may become one.
+std::size_t TextStream::sure_bytes(std::string_view text) const {
+  std::size_t sure = text.size();
+  for (const std::string& stop : stops_) {
+    sure = std::min(sure, text.find(stop));
+    for (std::size_t length = std::min(stop.size() - 1, text.size()); length > 0; --length)
+      if (text.ends_with(std::string_view(stop).substr(0, length))) {
+        sure = std::min(sure, text.size() - length);
+        break;
+      }
+  }
+  return sure;
 }
 
 }  // namespace rerank

@@ -5,7 +5,10 @@
 #include "base/try.h"
 #include "engine/choose_ops.h"
 #include "engine/embedded_model.h"
+#include "engine/generating_model.h"
 #include "engine/load_scorer.h"
+#include "engine/model_tokenizer.h"
+#include "engine/text_generator.h"
 
 namespace rerank {
 namespace {
@@ -46,6 +49,7 @@ struct Engine::Impl {
   BackgroundTokenizer tokenizer;
   WorkerPool workers;
   std::unique_ptr<const Scorer> scorer;  // borrows all of the above
+  std::shared_ptr<GeneratingModel> generating;
   ModelInfo info;
 };
 
@@ -61,6 +65,7 @@ Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkp
                                                   chosen.ops, chosen.threads, options}));
   impl->info = info_of(loaded);
   impl->scorer = std::move(loaded.scorer);
+  impl->generating = std::move(loaded.generating);
   impl->info.name = std::move(name);
   impl->info.method = scoring::name_of(detected.method);
   impl->info.method_reason = detected.reason;
@@ -119,6 +124,24 @@ Result<std::vector<RankedPassage>> Engine::rank(std::string_view query, std::spa
                    [](const RankedPassage& a, const RankedPassage& b) { return a.score.value > b.score.value; });
   if (top_n > 0 && ranking.size() > top_n) ranking.resize(top_n);
   return ranking;
+}
+
+Result<std::vector<Result<PairTokens>>> Engine::measure(std::span<const Pair> pairs,
+                                                        const ScoreOptions& options) const {
+  return impl_->scorer->measure(pairs, options);
+}
+
+ModelTokenizer Engine::tokenizer() const {
+  // A model that was loaded has one.
+  const std::shared_ptr<const tokenizer::Tokenizer> tokenizer(impl_, impl_->tokenizer.get().value());
+  return ModelTokenizer(std::make_shared<const ModelTokenizer::Impl>(ModelTokenizer::Impl{tokenizer}));
+}
+
+Result<TextGenerator> Engine::generator() const {
+  if (impl_->generating == nullptr)
+    return Error{Error::Code::kUnsupported, "writes no text: its method is " + impl_->info.method, impl_->info.name,
+                 "use a model with the method expectation or reasoning"};
+  return TextGenerator(std::make_shared<const TextGenerator::Impl>(impl_, *impl_->generating, impl_->checkpoint));
 }
 
 const ModelInfo& Engine::info() const {

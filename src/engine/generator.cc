@@ -15,7 +15,8 @@ namespace rerank {
 struct Generator::State {
   struct Call {
     std::deque<std::unique_ptr<DecodeSequence>> finished;
-    std::size_t open = 0;  // requests that are not finished
+    std::deque<std::pair<std::size_t, GenerationStep>> told;  // request, and its new token
+    std::size_t open = 0;                                     // requests that are not finished
     std::deque<GenerationRequest> followers;
     std::atomic<std::size_t> new_tokens = 0;
   };
@@ -41,6 +42,8 @@ struct Generator::State {
     auto finished = scheduler.step();
     lock.lock();
     stepping = false;
+    for (auto& [told_call, request_idx, step] : scheduler.take_told_steps())
+      static_cast<Call*>(const_cast<void*>(told_call))->told.emplace_back(request_idx, std::move(step));
     for (auto& sequence : finished) {
       Call& call = *static_cast<Call*>(const_cast<void*>(sequence->call));
       --call.open;
@@ -103,7 +106,13 @@ std::vector<Result<Generation>> Generator::generate(std::span<const GenerationRe
   call.open = good.size();
   std::size_t told_tokens = 0;
   while (go_on && (call.open > 0 || !call.finished.empty())) {
-    if (!call.finished.empty()) {
+    if (!call.told.empty()) {
+      const auto [request_idx, step] = std::move(call.told.front());
+      call.told.pop_front();
+      lock.unlock();
+      if (hooks.on_step) go_on = hooks.on_step(request_idx, step) && go_on;
+      lock.lock();
+    } else if (!call.finished.empty()) {
       const std::unique_ptr<DecodeSequence> sequence = std::move(call.finished.front());
       call.finished.pop_front();
       lock.unlock();
@@ -123,7 +132,8 @@ std::vector<Result<Generation>> Generator::generate(std::span<const GenerationRe
       state.step(lock);
     } else {
       state.changed.wait(lock, [&] {
-        return !state.stepping || !call.finished.empty() || (hooks.on_tokens && call.new_tokens != told_tokens);
+        return !state.stepping || !call.finished.empty() || !call.told.empty() ||
+               (hooks.on_tokens && call.new_tokens != told_tokens);
       });
     }
   }

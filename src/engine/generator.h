@@ -28,6 +28,7 @@ struct GenerationRequest {
   // GenerationHooks::follow may go on with a prompt that begins like this one: its keys and values wait for it, as long
   // as nobody else needs the memory.
   bool may_be_followed = false;
+  bool tell_steps = false;  // GenerationHooks::on_step hears of every one
 };
 
 struct GenerationStep {
@@ -65,6 +66,8 @@ struct GeneratorCounts {
 struct GenerationHooks {
   // As each request finishes.
   std::function<bool(std::size_t request_idx, const Result<Generation>& generation)> on_done = {};
+  // Each new token of requests that say tell_steps, before on_done and follow of the same request.
+  std::function<bool(std::size_t request_idx, const GenerationStep& step)> on_step = {};
   // After each pass through the model, with the tokens that the call has written so far.
   std::function<bool(std::size_t new_tokens)> on_tokens = {};
   // Before on_done: what to go on with, if a request is not finished with this generation. It takes the request's

@@ -56,12 +56,14 @@ Result<LoadedScorer> load_causal(const ScorerRequest& request) {
     RERANK_ASSIGN(const tokenizer::Tokenizer* tokenizer, request.tokenizer.get());
     return scoring::answer_token(*tokenizer, request.options.answer);
   };
-  RERANK_ASSIGN(auto model, models::load_decoder(request.checkpoint, request.ops,
-                                                 {.reads = reads_of(request.method),
-                                                  .answer = answer,
-                                                  .last_layer = static_cast<std::size_t>(request.options.last_layer),
-                                                  .threads = request.threads,
-                                                  .adapter = adapter ? &*adapter : nullptr}));
+  RERANK_ASSIGN(auto decoder, models::load_decoder(request.checkpoint, request.ops,
+                                                   {.reads = reads_of(request.method),
+                                                    .answer = answer,
+                                                    .last_layer = static_cast<std::size_t>(request.options.last_layer),
+                                                    .threads = request.threads,
+                                                    .adapter = adapter ? &*adapter : nullptr}));
+  const auto shared = std::make_shared<const models::LoadedDecoder>(std::move(decoder));
+  const models::LoadedDecoder& model = *shared;
   RERANK_ASSIGN(const tokenizer::Tokenizer* tokenizer, request.tokenizer.get());
   LoadedScorer loaded;
   loaded.architecture = model.architecture;
@@ -73,8 +75,9 @@ Result<LoadedScorer> load_causal(const ScorerRequest& request) {
   std::vector<std::int32_t> digits;
   if (request.method == Method::kExpectation) {
     RERANK_ASSIGN(digits, scoring::digit_tokens(*tokenizer));
+    RERANK_ASSIGN(loaded.generating, GeneratingModel::share(shared, request));
   }
-  loaded.scorer = std::make_unique<const CausalScorer>(request.method, std::move(model), std::move(make_encoder),
+  loaded.scorer = std::make_unique<const CausalScorer>(request.method, shared, std::move(make_encoder),
                                                        std::move(digits), request.workers);
   return loaded;
 }
@@ -85,6 +88,7 @@ Result<LoadedScorer> load_reasoning(const ScorerRequest& request) {
   LoadedScorer loaded;
   loaded.architecture = decoder.architecture;
   loaded.sizes = decoder.sizes;
+  loaded.generating = model;
   ReasoningModel reasoning;
   reasoning.generate = [model](auto requests, const auto& hooks) {
     return model->generator().generate(requests, hooks);

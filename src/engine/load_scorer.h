@@ -18,6 +18,8 @@
 
 namespace rerank {
 
+class GeneratingModel;
+
 // A tokenizer that is read on a thread of its own while the weights are packed.
 class BackgroundTokenizer {
  public:
@@ -48,6 +50,8 @@ struct LoadedScorer {
   std::string architecture;
   models::Sizes sizes;
   std::vector<int> cutoff_layers;  // that can be asked for
+  // Writes with the same weights; null where the method has no vocabulary. Borrows what the scorer borrows.
+  std::shared_ptr<GeneratingModel> generating;
 };
 
 Result<LoadedScorer> load_scorer(const ScorerRequest& request);

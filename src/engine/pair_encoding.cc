@@ -37,6 +37,19 @@ std::vector<Result<scoring::EncodedPair>> encode_pairs(std::span<const Pair> pai
   return encoded;
 }
 
+std::vector<Result<PairTokens>> lengths_of(std::span<const Result<scoring::EncodedPair>> encoded) {
+  std::vector<Result<PairTokens>> lengths;
+  lengths.reserve(encoded.size());
+  for (const auto& pair : encoded) {
+    if (pair.ok()) {
+      lengths.emplace_back(PairTokens{static_cast<std::uint32_t>(pair.value().ids.size()), pair.value().cut_tokens});
+    } else {
+      lengths.emplace_back(pair.error());
+    }
+  }
+  return lengths;
+}
+
 Error not_finite(std::size_t pair_idx, double score) {
   return Error{Error::Code::kCorrupt, fmt::format("the score is {}", score), fmt::format("pair {}", pair_idx),
                "the checkpoint's weights are broken, or too large for bf16: try --dtype f32"};

@@ -16,6 +16,9 @@ namespace rerank {
 std::vector<Result<scoring::EncodedPair>> encode_pairs(std::span<const Pair> pairs, const scoring::PairEncoder& encoder,
                                                        WorkerPool& workers, const std::stop_token& stop);
 
+// How long they are.
+std::vector<Result<PairTokens>> lengths_of(std::span<const Result<scoring::EncodedPair>> encoded);
+
 // The error of pair `pair_idx` whose score is not finite.
 Error not_finite(std::size_t pair_idx, double score);
 // `error` of a forward pass as the error of pair `pair_idx`.

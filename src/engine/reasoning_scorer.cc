@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/try.h"
+#include "engine/decode_text.h"
 #include "engine/pair_encoding.h"
 #include "scoring/reasoning_prompt.h"
 
@@ -20,7 +21,7 @@ class ReasoningScorer::Call {
       : scorer_(scorer), prompts_(prompts), options_(options), progress_(progress) {}
 
   std::vector<Result<Score>> run(std::span<const Pair> pairs) {
-    const Error stopped{Error::Code::kBadInput, "not scored: the call was stopped before", "", ""};
+    const Error stopped = rerank::stopped();
     encode(pairs);
     for (std::size_t i = 0; i < pairs.size(); ++i) scores_.push_back(at_pair(i, stopped));
     generate();
@@ -36,6 +37,7 @@ class ReasoningScorer::Call {
     std::size_t tokens_asked = 0;                // of the prompt that is on its way
     bool is_forced = false;                      // the verdict is asked for
     std::optional<GenerationStep> verdict = {};  // where it is read
+    std::optional<TextStream> stream = {};       // what is being written, if the caller wants to hear it
     std::optional<Error> error = {};
   };
 
@@ -70,6 +72,13 @@ class ReasoningScorer::Call {
     if (stopped_) return;
     GenerationHooks hooks;
     hooks.on_tokens = options_.on_tokens;
+    if (options_.on_reasoning)
+      hooks.on_step = [&](std::size_t i, const GenerationStep& step) {
+        std::optional<TextStream>& stream = thoughts_[pair_of[i]].stream;
+        if (!stream) stream.emplace(scorer_.tokenizer_, verdict_texts(), false);
+        tell(pair_of[i], stream->add(step.token));
+        return !stopped_;
+      };
     hooks.follow = [&](std::size_t i, const Generation& generation) { return take(pair_of[i], generation); };
     hooks.on_done = [&](std::size_t i, const Result<Generation>& generation) {
       if (!generation.ok()) thoughts_[pair_of[i]].error = generation.error();
@@ -86,8 +95,18 @@ class ReasoningScorer::Call {
     request.watched = {scorer_.model_.verdicts.yes, scorer_.model_.verdicts.no};
     request.may_be_followed = true;
     request.ignore_end_of_text = options_.ignore_stop;
-    if (!options_.ignore_stop) request.stop_strings.assign(scoring::kVerdicts.begin(), scoring::kVerdicts.end());
+    request.tell_steps = static_cast<bool>(options_.on_reasoning);
+    request.stop_strings = verdict_texts();
     return request;
+  }
+
+  std::vector<std::string> verdict_texts() const {
+    if (options_.ignore_stop) return {};
+    return {scoring::kVerdicts.begin(), scoring::kVerdicts.end()};
+  }
+
+  void tell(std::size_t pair_idx, const std::string& text) {
+    if (!text.empty() && options_.on_reasoning && !options_.on_reasoning(pair_idx, text)) stopped_ = true;
   }
 
   // Reads what was written; what to go on with, if that does not settle the pair.
@@ -98,6 +117,8 @@ class ReasoningScorer::Call {
       thoughts.verdict = generation.next;
       return std::nullopt;
     }
+    if (thoughts.stream) tell(pair_idx, thoughts.stream->finish(generation.text));
+    thoughts.stream.reset();
     thoughts.score.reasoning += generation.text;
     thoughts.score.new_tokens += static_cast<std::uint32_t>(generation.steps.size());
     thoughts.score.finished = generation.finish == Generation::Finish::kStop;
@@ -197,6 +218,21 @@ Result<std::vector<Result<Score>>> ReasoningScorer::score_each(std::span<const P
                                                                const Progress& progress) const {
   RERANK_ASSIGN(const auto prompts, scoring::ReasoningPrompts::make(tokenizer_, options, model_.max_positions));
   return Call(*this, prompts, options, progress).run(pairs);
+}
+
+Result<std::vector<Result<PairTokens>>> ReasoningScorer::measure(std::span<const Pair> pairs,
+                                                                 const ScoreOptions& options) const {
+  RERANK_ASSIGN(const auto prompts, scoring::ReasoningPrompts::make(tokenizer_, options, model_.max_positions));
+  std::vector<Result<PairTokens>> lengths(pairs.size(), Result<PairTokens>(PairTokens{}));
+  workers_.run(pairs.size(), [&](std::size_t i, kernels::Workspace&) {
+    const auto prompt = prompts.encode(pairs[i].query, pairs[i].passage);
+    if (prompt.ok()) {
+      lengths[i] = PairTokens{static_cast<std::uint32_t>(prompt.value().ids.size()), prompt.value().cut_tokens};
+    } else {
+      lengths[i] = at_pair(i, prompt.error());
+    }
+  });
+  return lengths;
 }
 
 std::vector<std::string> ReasoningScorer::remarks(const ScoreOptions& options) const {

@@ -32,6 +32,8 @@ class ReasoningScorer : public Scorer {
 
   Result<std::vector<Result<Score>>> score_each(std::span<const Pair> pairs, const ScoreOptions& options,
                                                 const Progress& progress) const override;
+  Result<std::vector<Result<PairTokens>>> measure(std::span<const Pair> pairs,
+                                                  const ScoreOptions& options) const override;
   std::vector<std::string> remarks(const ScoreOptions& options) const override;
   Work work() const override;
 

@@ -253,10 +253,12 @@ struct Tokenizer::State {
         if (!options.add_special_tokens) continue;
         out.ids.insert(out.ids.end(), part.ids.begin(), part.ids.end());
         out.offsets.resize(out.ids.size());
+        out.special_tokens_mask.resize(out.ids.size(), 1);
       } else {
         const std::size_t which = part.kind == TemplatePart::Kind::kFirst ? 0 : 1;
         out.ids.insert(out.ids.end(), ids[which].begin(), ids[which].end());
         out.offsets.insert(out.offsets.end(), offsets[which].begin(), offsets[which].end());
+        out.special_tokens_mask.resize(out.ids.size(), 0);
       }
       out.type_ids.resize(out.ids.size(), part.type_id);
     }
@@ -270,6 +272,7 @@ struct Tokenizer::State {
       pad(out.type_ids, padding->type_id);
       pad(out.offsets, ByteRange{});
       pad(out.attention_mask, std::uint8_t{0});
+      pad(out.special_tokens_mask, std::uint8_t{1});
     }
     return out;
   }

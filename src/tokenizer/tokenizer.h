@@ -23,7 +23,8 @@ struct Encoding {
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> type_ids;
   std::vector<ByteRange> offsets;
-  std::vector<std::uint8_t> attention_mask;  // 0 for padding
+  std::vector<std::uint8_t> attention_mask;       // 0 for padding
+  std::vector<std::uint8_t> special_tokens_mask;  // 1 for what the post-processor added, and for padding
 };
 
 struct EncodeOptions {
