@@ -17,6 +17,7 @@ from rerank_cpp import (
     rank1,
     show_progress,
 )
+from rerank_cpp.jobs import Job, Worker
 
 
 def rerank_with_flag(folder: str, pairs: list[tuple[str, str]]) -> float:
@@ -55,6 +56,20 @@ def score_with_the_engine(pairs: list[tuple[str, str]]) -> NDArray[np.float64]:
     details = engine.score_details(pairs, options)
     assert all(detail.tokens > 0 and detail.reasoning == "" for detail in details)
     return engine.score(pairs, options, progress=print)
+
+
+async def rerank_in_a_service(folder: str, query: str, passages: list[str]) -> int:
+    ranked = await Reranker(folder).rank_async(query, passages)
+    rows = await CrossEncoder(folder).rank_async(query, passages, top_k=1)
+    scores: list[float] = await rank1(folder).predict_async([(query, passage) for passage in passages])
+    return len(ranked) + len(rows) + len(scores)
+
+
+def rerank_on_many_machines(folder: str) -> int:
+    job = Job.create(folder, dataset="scifact", run="bm25.trec", options={"max_length": 256})
+    worker = Worker(job, threads=4)
+    pairs: int = sum(worker.rerank(part) for part in job.open_parts())
+    return pairs + job.collect("reranked.trec")
 
 
 def reason(folder: str) -> list[float]:
