@@ -33,6 +33,8 @@ constexpr std::size_t kBlockRows = 8, kBlockVecs = 2;
 
 #include "kernels/widen-inl.h"
 //
+#include "kernels/epilogue-inl.h"
+//
 #include "kernels/linear-inl.h"
 //
 #include "kernels/rowwise-inl.h"

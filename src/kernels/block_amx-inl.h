@@ -20,6 +20,7 @@ inline void end_products() {
 template <>
 struct BlockProduct<Element::kBf16> {
   static constexpr bool kChains = false;
+  static constexpr bool kScalesSums = false;
   template <class Panel, class Work>
   static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work& work) {

@@ -36,6 +36,7 @@ inline void mul_rows_bf16(const std::byte* first, const Left& left, std::size_t 
 template <>
 struct BlockProduct<Element::kBf16> {
   static constexpr bool kChains = true;
+  static constexpr bool kScalesSums = true;
   template <class Panel, class Work>
   static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {

@@ -30,6 +30,7 @@ inline void mul_rows_f32(const std::byte* first, const Left& left, std::size_t l
 template <>
 struct BlockProduct<Element::kF32> {
   static constexpr bool kChains = true;
+  static constexpr bool kScalesSums = false;
   template <class Panel, class Work>
   static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {

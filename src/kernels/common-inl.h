@@ -61,8 +61,12 @@ struct NoWork {
 //
 // kChains: each of its sums is what TwoInputs::add_to makes of all inputs in order, so that a product may also go
 // without a panel.
+//
+// kScalesSums: 4-bit integers are multiplied as they are, and the sums scaled, by int4_linear.
 template <Element>
 struct BlockProduct;
+template <Element>
+void int4_linear(const LinearArgs& args);
 // The weights of kLanes outputs for inputs 2 i and 2 i + 1, as the product takes them.
 template <Element>
 struct TwoInputs;

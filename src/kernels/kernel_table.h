@@ -11,10 +11,12 @@
 //            bf16: panel[p][k / 2][32][2]    pairs of inputs side by side, as the dot-product instructions want them
 //            int8, int4: groups of kGroup inputs one after the other, the last one of what is left. A group of g
 //            inputs:
-//              words[g / n][32]  u32: n = 32 / bits inputs of one output; input k in the bits from k % n * bits on
+//              words[g / n][32]  u32: n = 32 / bits inputs of one output, even ones in its lower half; input k has the
+//                                bits from k % 2 * 16 + k % n / 2 * bits on
 //              scales[32]        f32
 //              zeros[32]         u16
-//            element (32 p + j, k) is (bits - zero[j]) * scale[j], rounded once to f32.
+//            element (32 p + j, k) is (bits - zero[j]) * scale[j], rounded once to f32; int4_avx512_bf16-inl.h puts
+//            the scale after the sum instead.
 //            `in` and `out` are padded to 32 with zeros.
 //
 // Every result row is computed from its own input row by the same operations in the same order, whatever the other rows
@@ -232,9 +234,14 @@ constexpr std::size_t linear_rows_per_pass(std::size_t bytes_per_row) {
 // whole number of groups.
 inline constexpr std::size_t kLinesPerPass = 16;
 
-// Partial sums of one panel for the rows of a pass, and one panel slice, widened.
+// Partial sums of one panel for the rows of a pass, and one panel slice, widened; or, for integers that are multiplied
+// before they are scaled, the sums of the rows' inputs in each group, a smaller slice and what it gives.
+inline constexpr std::size_t kMostGroupSums = std::size_t{1} << 14;
 constexpr std::size_t linear_scratch_floats() {
-  return kMostRowsPerPass * kPanel + kLinesPerPass * (kLineBytes / sizeof(float)) * kPanel;
+  constexpr std::size_t kSlice = kLinesPerPass * (kLineBytes / sizeof(float)) * kPanel;
+  constexpr std::size_t kGroupSlice = kGroup * kPanel * sizeof(bf16) / sizeof(float);
+  constexpr std::size_t kOfIntegers = kRowBlock * kPanel + kGroupSlice + kMostGroupSums;
+  return kMostRowsPerPass * kPanel + (kSlice > kOfIntegers ? kSlice : kOfIntegers);
 }
 // Keys and values of one head as panels, scores of kRowBlock queries, and their weights as tiles.
 constexpr std::size_t attention_scratch_bytes(std::size_t longest, std::size_t head_dim, Element element) {

@@ -5,6 +5,7 @@
 // `gflops` counts real rows only. Weights are cycled through more memory than L2 holds, as a whole model would be.
 #include <benchmark/benchmark.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -31,27 +32,59 @@ constexpr LinearShape kLinearShapes[] = {
     {"qwen0.5b.qkv", 896, 1152, Activation::kNone},
     {"qwen0.5b.gate_up", 896, 9728, Activation::kSiluGate},
     {"qwen0.5b.down", 4864, 896, Activation::kNone},
+    {"qwen1.5b.gate_up", 1536, 17920, Activation::kSiluGate},
+    {"qwen1.5b.down", 8960, 1536, Activation::kNone},
     {"gemma2b.gate_up", 2048, 32768, Activation::kGeluTanhGate},
 };
 
-std::vector<PackedWeight> weights_beyond_l2(const LinearShape& shape, Element element) {
-  std::vector<PackedWeight> weights;
-  const auto row = [](std::size_t r, std::span<float> values) {
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = 0.01f * static_cast<float>((r * 31 + i * 17) % 41) - 0.2f;
+// Numbers whose bits change from one to the next like those of a model: a product of constants draws less power, and
+// runs at a higher clock, than any model's.
+float normal_ish(std::size_t i) {
+  std::uint64_t bits = (i + 1) * 0x9E3779B97F4A7C15u;
+  bits ^= bits >> 29;
+  bits *= 0xBF58476D1CE4E5B9u;
+  bits ^= bits >> 32;
+  float sum = -2;
+  for (int k = 0; k < 4; ++k) sum += static_cast<float>(bits >> (16 * k) & 0xFFFF) / 65536.0f;
+  return sum * 1.7f;
+}
+
+PackedWeight random_weight(const LinearShape& shape, WeightFormat format) {
+  if (!is_quantized(format)) {
+    const Element element = format == WeightFormat::kF32 ? Element::kF32 : Element::kBf16;
+    const auto row = [](std::size_t r, std::span<float> values) {
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = normal_ish(r * 7919 + i) * 0.02f;
+    };
+    return PackedWeight::pack(shape.out, shape.in, element, row, {}, 2, "benchmark").value();
+  }
+  const auto panel = [&](std::size_t p, const PackedWeight::QuantizedPanel& to) {
+    const float levels = static_cast<float>(1u << bits_of(format));
+    for (std::size_t i = 0; i < shape.in * kPanel; ++i)
+      to.values[i] = static_cast<std::uint8_t>((0.5f + normal_ish(p * 7919 + i) * 0.1f) * levels);
+    for (std::size_t i = 0; i < groups_of(shape.in) * kPanel; ++i) {
+      to.scales[i] = 0.1f / levels;
+      to.zeros[i] = static_cast<std::uint8_t>(levels / 2);
+    }
   };
+  return PackedWeight::pack_quantized(shape.out, shape.in, format, panel, {}, 2, "benchmark").value();
+}
+
+std::vector<PackedWeight> weights_beyond_l2(const LinearShape& shape, WeightFormat format) {
+  std::vector<PackedWeight> weights;
   for (std::size_t bytes = 0; bytes < (std::size_t{96} << 20); bytes += weights.back().bytes())
-    weights.push_back(PackedWeight::pack(shape.out, shape.in, element, row, {}, 2, "benchmark").value());
+    weights.push_back(random_weight(shape, format));
   return weights;
 }
 
-void run_linear(benchmark::State& state, const Level& level, const LinearShape& shape, Element element) {
+void run_linear(benchmark::State& state, const Level& level, const LinearShape& shape, Element element,
+                WeightFormat format) {
   const auto rows = static_cast<std::size_t>(state.range(0));
   const Element x_element = level.table->native_bf16 ? element : Element::kF32;
   const std::size_t padded_rows = round_up(rows, kRowBlock);
-  const auto weights = weights_beyond_l2(shape, element);
+  const auto weights = weights_beyond_l2(shape, format);
   AlignedBuffer x = AlignedBuffer::allocate(padded_rows * shape.in * 4, "x").value();
-  const std::vector<float> values(rows * shape.in, 0.5f);
+  std::vector<float> values(rows * shape.in);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = normal_ish(i);
   level.table->to_tiles(values.data(), rows, shape.in, shape.in, x_element, x.data());
   AlignedBuffer y = AlignedBuffer::allocate(padded_rows * shape.out * 4, "y").value();
   AlignedBuffer scratch = AlignedBuffer::allocate(linear_scratch_floats() * 4, "scratch").value();
@@ -63,6 +96,8 @@ void run_linear(benchmark::State& state, const Level& level, const LinearShape& 
   }
   state.counters["gflops"] = benchmark::Counter(2e-9 * static_cast<double>(rows * shape.in * shape.out),
                                                 benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["weights_gb_s"] =
+      benchmark::Counter(1e-9 * static_cast<double>(weights[0].bytes()), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void run_attention(benchmark::State& state, const Level& level, std::size_t heads, std::size_t dim, Element element) {
@@ -127,13 +162,18 @@ void register_all() {
     if (level.table == nullptr || (level.needs & ~detect_cpu_features()) != 0) continue;
     for (const Element element : {Element::kF32, Element::kBf16}) {
       const std::string prefix = std::string(level.name) + (element == Element::kF32 ? "/f32/" : "/bf16/");
-      for (const LinearShape& shape : kLinearShapes)
-        benchmark::RegisterBenchmark(
-            (prefix + shape.name).c_str(),
-            [&level, &shape, element](benchmark::State& state) { run_linear(state, level, shape, element); })
-            ->Arg(40)
-            ->Arg(256)
-            ->Arg(512);
+      for (const WeightFormat format : {format_of(element), WeightFormat::kInt8, WeightFormat::kInt4})
+        for (const LinearShape& shape : kLinearShapes)
+          benchmark::RegisterBenchmark(
+              (prefix + (is_quantized(format) ? std::to_string(bits_of(format)) + "bits." : "") + shape.name).c_str(),
+              [&level, &shape, element, format](benchmark::State& state) {
+                run_linear(state, level, shape, element, format);
+              })
+              ->Arg(1)
+              ->Arg(32)
+              ->Arg(40)
+              ->Arg(256)
+              ->Arg(512);
       benchmark::RegisterBenchmark(
           (prefix + "attention.12x64").c_str(),
           [&level, element](benchmark::State& state) { run_attention(state, level, 12, 64, element); })

@@ -27,6 +27,11 @@ void pack_panel(const float* rows, std::size_t in, Element element, void* panel)
     }
 }
 
+// The bit of its word at which input k of a group begins.
+constexpr std::size_t bit_of_input(std::size_t k, std::size_t bits) {
+  return k % 2 * 16 + k % (32 / bits) / 2 * bits;
+}
+
 // Where the parts of a group lie (kernel_table.h, "panels").
 template <class Byte>
 struct GroupParts {
@@ -52,7 +57,7 @@ void pack_groups(const PackedWeight::QuantizedPanel& from, std::size_t in, Weigh
     for (std::size_t i = 0; i < std::min(kGroup, in - group * kGroup); ++i) {
       const std::uint8_t* values = from.values + (group * kGroup + i) * kPanel;
       std::uint32_t* words = to.words + i / in_word * kPanel;
-      for (std::size_t j = 0; j < kPanel; ++j) words[j] |= std::uint32_t{values[j]} << (i % in_word * bits);
+      for (std::size_t j = 0; j < kPanel; ++j) words[j] |= std::uint32_t{values[j]} << bit_of_input(i, bits);
     }
   }
 }
@@ -122,7 +127,7 @@ void PackedWeight::unpack_row(std::size_t row, std::span<float> values) const {
         const GroupParts<const std::byte> group(panel, format_, in_, k / kGroup);
         const std::size_t i = k % kGroup;
         const std::uint32_t word = group.words[i / in_word * kPanel + column];
-        const auto integer = static_cast<int>(word >> (i % in_word * bits) & ((1u << bits) - 1));
+        const auto integer = static_cast<int>(word >> bit_of_input(i, bits) & ((1u << bits) - 1));
         values[k] = static_cast<float>(integer - group.zeros[column]) * group.scales[column];
       }
       return;

@@ -24,6 +24,7 @@ inline void end_products() {}
 template <>
 struct BlockProduct<Element::kF32> {
   static constexpr bool kChains = false;  // in one lane they would be slower than over a panel
+  static constexpr bool kScalesSums = false;
   template <class Panel, class Work>
   static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {
@@ -44,6 +45,8 @@ struct BlockProduct<Element::kF32> {
 };
 
 #include "kernels/widen-inl.h"
+//
+#include "kernels/epilogue-inl.h"
 //
 #include "kernels/linear-inl.h"
 //

@@ -14,7 +14,8 @@ inline void widen_bf16(const void* pairs, std::size_t k, float* out) {
 
 // Integers at bit p of a word become floats without a shift: under the exponent of 2^(23 - p) the bit p of the fraction
 // counts 1, so that exponent and fraction together are 2^(23 - p) + integer, exactly. The zero gets the same term, and
-// the difference is exact again. From half a word to the next the words are shifted, as the fraction has 23 bits.
+// the difference is exact again. For the upper half of a word, which has the odd inputs, the words are shifted, as the
+// fraction has 23 bits.
 template <std::size_t kBits>
 struct Integers {
   static constexpr std::size_t kInHalf = 16 / kBits, kInWord = 32 / kBits;
@@ -55,11 +56,9 @@ class Group {
       __builtin_prefetch(ahead);
       __builtin_prefetch(ahead + kLineBytes);
       for (std::size_t v = first; v < first + kVecs; ++v) {
-        Words w = load_words(words + v * kLanes);
-        for (std::size_t half = 0; half < 2; ++half, w = upper_halves(w))
-          for (std::size_t i = 0; i < Field::kInHalf; i += 2)
-            use((row * Field::kInWord + half * Field::kInHalf + i) / 2, v,
-                TwoInputs<kX>(number(w, i, v), number(w, i + 1, v)));
+        const Words even = load_words(words + v * kLanes), odd = upper_halves(even);
+        for (std::size_t i = 0; i < Field::kInHalf; ++i)
+          use(row * Field::kInHalf + i, v, TwoInputs<kX>(number(even, i, v), number(odd, i, v)));
       }
     }
   }

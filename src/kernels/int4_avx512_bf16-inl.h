@@ -1,0 +1,175 @@
+// Products of bf16 inputs with 4-bit integers that are never rounded to bf16. No include guard: one copy for each
+// target.
+//
+// An integer q in the last bits of a bf16 whose other bits are those of 128 is the number 128 + q, exactly, and one
+// instruction makes two of them from a word. The sum over a group of inputs is then
+//   sum x (q - zero) scale = (sum x (128 + q) - (128 + zero) sum x) scale
+// where the first sum is one chain over the inputs in rising order, in f32 like all sums. The difference may cost the
+// last five of its 24 bits, which leaves more than the eight of a weight in bf16.
+
+template <std::size_t kPair>
+inline __m512bh integers_and_128(Words w) {
+  constexpr int kAndOr = 0xEA;
+  if constexpr (kPair > 0) w = _mm512_srli_epi32(w, 4 * kPair);
+  const __m512i pairs =
+      _mm512_ternarylogic_epi32(w, _mm512_set1_epi32(0x000F000F), _mm512_set1_epi32(0x43004300), kAndOr);
+  return reinterpret_cast<const __m512bh&>(pairs);
+}
+
+// Calls use.operator()<pair>(integers) for the pairs of inputs in a word, in rising order.
+template <class Use>
+inline void for_pairs_of_words(Words w, const Use& use) {
+  use.template operator()<0>(integers_and_128<0>(w));
+  use.template operator()<1>(integers_and_128<1>(w));
+  use.template operator()<2>(integers_and_128<2>(w));
+  use.template operator()<3>(integers_and_128<3>(w));
+}
+
+// A group of `inputs` inputs (kernel_table.h, "panels").
+struct Int4Group {
+  static constexpr std::size_t kInWord = 8, kVecs = kVecsPerPanel, kInLine = kLineBytes / sizeof(bf16);
+
+  const std::uint32_t* words;
+  std::size_t inputs, word_rows;
+
+  Int4Group(const std::byte* group, std::size_t inputs_)
+      : words(reinterpret_cast<const std::uint32_t*>(group)), inputs(inputs_), word_rows(inputs_ / kInWord) {}
+
+  // The integers as a slice of a panel, each 128 too large.
+  void widen(std::byte* panel) const {
+    for (std::size_t row = 0; row < word_rows; ++row)
+      for (std::size_t v = 0; v < kVecs; ++v) {
+        std::byte* to = panel + row * kInWord / 2 * 2 * kLineBytes + v * kLineBytes;
+        for_pairs_of_words(row_of_words(row, v), [to]<std::size_t kPair>(__m512bh pairs) {
+          _mm512_storeu_si512(to + kPair * 2 * kLineBytes, reinterpret_cast<const __m512i&>(pairs));
+        });
+      }
+  }
+
+  // sums[kRows][32] of x (128 + q) for rows of inputs that begin at `x`.
+  template <std::size_t kRows>
+  void multiply(const std::byte* x, const Left& left, Vec (&sums)[kRows][kVecs]) const {
+    for (std::size_t r = 0; r < kRows; ++r)
+      for (std::size_t v = 0; v < kVecs; ++v) sums[r][v] = broadcast(0.0f);
+    constexpr std::size_t kInputBytes = kInWord * sizeof(bf16);
+    for (std::size_t row = 0; row < word_rows; ++row) {
+      const auto* ahead = reinterpret_cast<const std::byte*>(words + row * kPanel) + kWidenAhead;
+      __builtin_prefetch(ahead);
+      __builtin_prefetch(ahead + kLineBytes);
+      const std::byte* at = x + row * kInputBytes / kLineBytes * left.line_stride + row * kInputBytes % kLineBytes;
+      for (std::size_t v = 0; v < kVecs; ++v)
+        for_pairs_of_words(row_of_words(row, v), [&]<std::size_t kPair>(__m512bh pairs) {
+          for (std::size_t r = 0; r < kRows; ++r) {
+            const auto* input = reinterpret_cast<const std::uint32_t*>(at + r * left.row_stride) + kPair;
+            sums[r][v] = _mm512_dpbf16_ps(sums[r][v], broadcast_pair(*input), pairs);
+          }
+        });
+    }
+  }
+
+  // c (+)= what a vector of such sums comes to: the outputs from v * kLanes on.
+  Vec result(Vec sums, std::size_t v, float minus_input_sum, Vec c) const {
+    const auto* scales = reinterpret_cast<const float*>(words + word_rows * kPanel);
+    const auto* zeros = reinterpret_cast<const std::uint16_t*>(scales + kPanel);
+    const Vec zero = add(numbers(load_words(zeros + v * kLanes)), broadcast(128.0f));
+    return fma(fma(zero, broadcast(minus_input_sum), sums), load(scales + v * kLanes), c);
+  }
+
+ private:
+  Words row_of_words(std::size_t row, std::size_t v) const { return load_words(words + row * kPanel + v * kLanes); }
+};
+
+// -sum x for each group of each row: sums[rows][groups].
+inline void minus_sums_of_inputs(const LinearArgs& args, std::size_t first, std::size_t rows, float* sums) {
+  const std::size_t lines = args.in / Int4Group::kInLine;
+  constexpr std::size_t kLinesInGroup = kGroup / Int4Group::kInLine;
+  constexpr std::uint32_t kMinusOnes = 0xBF80BF80;
+  const Left left = left_of_tiles(args.x, lines, first);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::byte* x = row_of(left, r);
+    for (std::size_t line = 0; line < lines; line += kLinesInGroup) {
+      Vec total = broadcast(0.0f);
+      for (std::size_t i = line; i < min_of(line + kLinesInGroup, lines); ++i)
+        total = _mm512_dpbf16_ps(total, broadcast_pair(kMinusOnes), load_pairs(x + i * left.line_stride));
+      *sums++ = sum(total);
+    }
+  }
+}
+
+template <std::size_t kRows>
+inline void mul_int4_rows(const Left& left, const std::byte* panel, std::size_t in, const float* input_sums, float* c) {
+  const std::size_t groups = groups_of(in), bytes = panel_bytes(WeightFormat::kInt4, kGroup);
+  for (std::size_t g = 0; g < groups; ++g) {
+    const Int4Group group(panel + g * bytes, min_of(kGroup, in - g * kGroup));
+    Vec sums[kRows][kVecsPerPanel];
+    group.multiply<kRows>(left.data + g * kGroup / Int4Group::kInLine * left.line_stride, left, sums);
+    for (std::size_t r = 0; r < kRows; ++r)
+      for (std::size_t v = 0; v < kVecsPerPanel; ++v) {
+        float* to = c + r * kPanel + v * kLanes;
+        store(to, group.result(sums[r][v], v, input_sums[r * groups + g], g > 0 ? load(to) : broadcast(0.0f)));
+      }
+  }
+}
+
+// Up to kFewRows rows, as a step of generation has them: the integers go from the words straight into the sums.
+inline void int4_linear_of_few_rows(const LinearArgs& args, float* input_sums) {
+  const Left left = left_of_tiles(args.x, args.in / Int4Group::kInLine, 0);
+  const std::size_t bytes = panel_bytes(args.w_format, args.in);
+  const std::size_t end_panel = args.end_panel == 0 ? args.out / kPanel : args.end_panel;
+  minus_sums_of_inputs(args, 0, kFewRows, input_sums);  // rows are readable up to a multiple of kRowBlock
+  for (std::size_t panel = args.first_panel; panel < end_panel; ++panel) {
+    const std::byte* weights = static_cast<const std::byte*>(args.panels) + panel * bytes;
+    if (args.rows == 1) {
+      mul_int4_rows<1>(left, weights, args.in, input_sums, args.scratch);
+    } else if (args.rows == 2) {
+      mul_int4_rows<2>(left, weights, args.in, input_sums, args.scratch);
+    } else if (args.rows <= 4) {
+      mul_int4_rows<4>(left, weights, args.in, input_sums, args.scratch);
+    } else {
+      mul_int4_rows<kFewRows>(left, weights, args.in, input_sums, args.scratch);
+    }
+    Epilogue<Element::kBf16>(args, args.scratch, 0, args.rows, panel).rest();
+  }
+}
+
+template <>
+void int4_linear<Element::kBf16>(const LinearArgs& args) {
+  float* const sums = args.scratch;
+  float* const products = sums + kMostRowsPerPass * kPanel;
+  auto* const widened = reinterpret_cast<std::byte*>(products + kRowBlock * kPanel);
+  float* const input_sums = products + kRowBlock * kPanel + kGroup * kPanel * sizeof(bf16) / sizeof(float);
+  if (args.rows <= kFewRows) return int4_linear_of_few_rows(args, input_sums);
+
+  const std::size_t lines = args.in / Int4Group::kInLine, groups = groups_of(args.in);
+  const std::size_t bytes = panel_bytes(args.w_format, args.in), group_bytes = panel_bytes(args.w_format, kGroup);
+  const std::size_t end_panel = args.end_panel == 0 ? args.out / kPanel : args.end_panel;
+  const std::size_t rows_per_pass =
+      min_of(linear_rows_per_pass(args.in * sizeof(bf16)), kMostGroupSums / groups / kRowBlock * kRowBlock);
+  NoWork none;
+  for (std::size_t first = 0; first < args.rows; first += rows_per_pass) {
+    const std::size_t pass_rows = min_of(rows_per_pass, args.rows - first);
+    minus_sums_of_inputs(args, first, pass_rows, input_sums);
+    for (std::size_t panel = args.first_panel; panel < end_panel; ++panel) {
+      const std::byte* weights = static_cast<const std::byte*>(args.panels) + panel * bytes;
+      for (std::size_t g = 0; g < groups; ++g) {
+        const Int4Group group(weights + g * group_bytes, min_of(kGroup, args.in - g * kGroup));
+        group.widen(widened);
+        for (std::size_t row = 0; row < pass_rows; row += kRowBlock) {
+          const std::size_t block_rows = min_of(kRowBlock, pass_rows - row);
+          Left left = left_of_tiles(args.x, lines, first + row);
+          left.data += g * kGroup / Int4Group::kInLine * kTileBytes;
+          BlockProduct<Element::kBf16>::run(left, block_rows, group.inputs / Int4Group::kInLine, WholePanel(widened),
+                                            products, kPanel, false, none);
+          float* c = sums + row * kPanel;
+          for (std::size_t v = 0; v < kVecsPerPanel; ++v)
+            for (std::size_t r = 0; r < block_rows; ++r) {
+              float* to = c + r * kPanel + v * kLanes;
+              store(to, group.result(load(products + r * kPanel + v * kLanes), v, input_sums[(row + r) * groups + g],
+                                     g > 0 ? load(to) : broadcast(0.0f)));
+            }
+          if (g + 1 == groups) Epilogue<Element::kBf16>(args, c, first + row, block_rows, panel).rest();
+        }
+      }
+    }
+  }
+}
