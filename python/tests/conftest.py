@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import signal
 from typing import Any
 
 import pytest
@@ -79,6 +80,12 @@ def provide_hub_models(code: str, goldens: Any, cache: pathlib.Path, monkeypatch
             (repository / "snapshots").mkdir()
             (repository / "snapshots" / "0123abc").symlink_to(goldens(stand_in).folder)
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listening_to_ctrl_c() -> None:
+    """A shell starts programs in the background with SIGINT ignored, and Python leaves that so."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
