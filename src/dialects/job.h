@@ -31,6 +31,7 @@ struct Failure {
   enum class Kind {
     kMalformed,         // 400: no JSON, a repeated key, nesting too deep
     kInvalid,           // 400 or 422: JSON, but not what the dialect expects
+    kEmpty,             // the same: a list without an entry
     kUnauthorized,      // 401
     kNotFound,          // 404: no such path
     kNoSuchModel,       // 404, where the dialect tells it from the one above

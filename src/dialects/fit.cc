@@ -1,0 +1,270 @@
+#include "dialects/fit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/try.h"
+#include "dialects/refusal.h"
+
+namespace rerank::dialects {
+namespace {
+
+// How often a text is shortened anew when its tokens, cut loose, turn out to be more than before.
+constexpr int kMostTries = 4;
+
+// What became of a pair of the request: neighbouring pairs of the fitted job, and tokens that are in none of them.
+struct Piecewise {
+  std::size_t first = 0, count = 1;
+  std::uint32_t left_out = 0;
+};
+
+// The best piece's score, and the work of all.
+Result<Score> best_of(const Piecewise& pair, std::span<const Result<Score>> all) {
+  const auto scores = all.subspan(pair.first, pair.count);
+  std::size_t best = 0;
+  Score sum;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (!scores[i].ok()) return scores[i].error();
+    if (scores[i].value().value > scores[best].value().value) best = i;
+    sum.tokens += scores[i].value().tokens;
+    sum.cut_tokens += scores[i].value().cut_tokens;
+    sum.new_tokens += scores[i].value().new_tokens;
+  }
+  Score score = scores[best].value();
+  score.tokens = sum.tokens;
+  score.cut_tokens = sum.cut_tokens + pair.left_out;
+  score.new_tokens = sum.new_tokens;
+  return score;
+}
+
+std::vector<Result<Score>> best_of_each(const std::vector<Piecewise>& pairs, std::span<const Result<Score>> scores) {
+  std::vector<Result<Score>> best;
+  best.reserve(pairs.size());
+  for (const Piecewise& pair : pairs) best.push_back(best_of(pair, scores));
+  return best;
+}
+
+class Fitter {
+ public:
+  Fitter(ScoreJob job, const TextTools& tools) : job_(std::move(job)), tools_(tools) {
+    for (std::size_t i = 0; i < job_.pairs.size(); ++i) origin_.push_back({i});
+  }
+
+  // Of the lengths that the request names.
+  Status shorten() {
+    RERANK_TRY(shorten_queries());
+    return job_.fitting.max_passage_tokens > 0 ? shorten_passages() : Status();
+  }
+
+  struct TooLong {
+    std::size_t pair_idx;
+    std::uint32_t tokens, limit;
+  };
+  // The first pair that would be cut.
+  Result<std::optional<TooLong>> find_too_long() const {
+    RERANK_ASSIGN(const auto lengths, measure(job_.pairs));
+    for (std::size_t i = 0; i < lengths.size(); ++i)
+      if (lengths[i].cut_tokens > 0)
+        return std::optional(TooLong{i, lengths[i].tokens + lengths[i].cut_tokens, lengths[i].tokens});
+    return std::optional<TooLong>();
+  }
+
+  Result<ScoreJob> run() {
+    if (job_.fitting.chunk) {
+      RERANK_TRY(make_chunks());
+    } else if (job_.fitting.keep_end) {
+      RERANK_TRY(keep_ends());
+    }
+    job_.fitting = {};
+    job_.answer = [answer = std::move(job_.answer), origin = origin_](std::span<const Result<Score>> scores,
+                                                                      const ModelInfo& model) {
+      return answer(best_of_each(origin, scores), model);
+    };
+    if (job_.events) fit_events();
+    return std::move(job_);
+  }
+
+ private:
+  using PairOfTexts = ScoreJob::PairOfTexts;
+
+  Result<std::vector<PairTokens>> measure(const std::vector<PairOfTexts>& pairs) const {
+    std::vector<Pair> texts;
+    for (const PairOfTexts& pair : pairs) texts.push_back({job_.texts[pair.query], job_.texts[pair.passage]});
+    RERANK_ASSIGN(const auto measured, tools_.measure(texts, job_.options));
+    std::vector<PairTokens> lengths;
+    for (const auto& length : measured) {
+      RERANK_TRY(length);
+      lengths.push_back(length.value());
+    }
+    return lengths;
+  }
+
+  // Beside this query, with a passage of no text.
+  Result<std::size_t> room_beside(const PairOfTexts& pair, const PairTokens& whole) const {
+    const Pair empty{job_.texts[pair.query], ""};
+    RERANK_ASSIGN(const auto measured, tools_.measure({&empty, 1}, job_.options));
+    RERANK_TRY(measured[0]);
+    const std::size_t tokens = measured[0].value().tokens;
+    return whole.tokens > tokens ? std::size_t{whole.tokens} - tokens : std::size_t{1};
+  }
+
+  // Texts are shared between pairs; a changed one is a text of its own.
+  std::uint32_t add_text(std::string text) {
+    job_.texts.push_back(std::move(text));
+    return static_cast<std::uint32_t>(job_.texts.size() - 1);
+  }
+
+  Status shorten_queries() {
+    if (job_.fitting.max_query_tokens == 0) return {};
+    const std::size_t most = job_.fitting.max_query_tokens;
+    std::optional<std::uint32_t> last;
+    std::uint32_t shorter = 0, left_out = 0;
+    for (std::size_t i = 0; i < job_.pairs.size(); ++i) {
+      PairOfTexts& pair = job_.pairs[i];
+      if (last != pair.query) {
+        last = pair.query;
+        const std::string text = job_.texts[pair.query];
+        RERANK_ASSIGN(const auto tokens, tools_.tokens(text));
+        const bool is_long = tokens.size() > most;
+        shorter = is_long ? add_text(text.substr(0, tokens[most - 1].end)) : pair.query;
+        left_out = is_long ? static_cast<std::uint32_t>(tokens.size() - most) : 0;
+      }
+      pair.query = shorter;
+      origin_[i].left_out += left_out;
+    }
+    return {};
+  }
+
+  Status shorten_passages() {
+    const std::size_t most = job_.fitting.max_passage_tokens;
+    for (std::size_t i = 0; i < job_.pairs.size(); ++i) {
+      PairOfTexts& pair = job_.pairs[i];
+      const std::string text = job_.texts[pair.passage];
+      RERANK_ASSIGN(const auto tokens, tools_.tokens(text));
+      if (tokens.size() <= most) continue;
+      origin_[i].left_out += static_cast<std::uint32_t>(tokens.size() - most);
+      pair.passage = job_.fitting.keep_end ? add_text(text.substr(tokens[tokens.size() - most].begin))
+                                           : add_text(text.substr(0, tokens[most - 1].end));
+    }
+    return {};
+  }
+
+  Status keep_ends() {
+    RERANK_ASSIGN(const auto lengths, measure(job_.pairs));
+    for (std::size_t i = 0; i < job_.pairs.size(); ++i) {
+      if (lengths[i].cut_tokens == 0) continue;
+      PairOfTexts& pair = job_.pairs[i];
+      RERANK_ASSIGN(std::size_t room, room_beside(pair, lengths[i]));
+      const std::string text = job_.texts[pair.passage];
+      RERANK_ASSIGN(const auto tokens, tools_.tokens(text));
+      PairOfTexts shorter{pair.query, add_text("")};
+      std::size_t kept = 0;
+      for (int tries = 0; tries < kMostTries && room > 0; ++tries) {
+        kept = std::min(room, tokens.size());
+        job_.texts[shorter.passage] = kept == 0 ? std::string() : text.substr(tokens[tokens.size() - kept].begin);
+        RERANK_ASSIGN(const auto length, measure({shorter}));
+        if (length[0].cut_tokens == 0) break;
+        room -= std::min<std::size_t>(room, length[0].cut_tokens);
+      }
+      pair = shorter;
+      origin_[i].left_out += static_cast<std::uint32_t>(tokens.size() - kept);
+    }
+    return {};
+  }
+
+  // Every passage that is too long becomes pieces that overlap, and the best of them counts.
+  Status make_chunks() {
+    RERANK_ASSIGN(const auto lengths, measure(job_.pairs));
+    std::vector<PairOfTexts> pairs;
+    for (std::size_t i = 0; i < job_.pairs.size(); ++i) {
+      const PairOfTexts pair = job_.pairs[i];
+      origin_[i].first = pairs.size();
+      if (lengths[i].cut_tokens == 0 && job_.fitting.chunk_tokens == 0) {
+        pairs.push_back(pair);
+      } else {
+        RERANK_TRY(cut_up(pair, lengths[i], pairs, origin_[i].left_out));
+      }
+      origin_[i].count = pairs.size() - origin_[i].first;
+    }
+    job_.pairs = std::move(pairs);
+    return {};
+  }
+
+  // Single chunks are nobody's business: of them only the end is told.
+  void fit_events() {
+    if (job_.pairs.size() != origin_.size()) {
+      job_.events->reasoning = {};
+      job_.events->scored = {};
+    }
+    job_.events->last = [last = std::move(job_.events->last), origin = origin_](std::span<const Result<Score>> scores,
+                                                                                const ModelInfo& model) {
+      return last(best_of_each(origin, scores), model);
+    };
+  }
+
+  Status cut_up(const PairOfTexts& pair, const PairTokens& whole, std::vector<PairOfTexts>& pairs,
+                std::uint32_t& left_out) {
+    const std::string text = job_.texts[pair.passage];
+    RERANK_ASSIGN(const auto tokens, tools_.tokens(text));
+    std::size_t size = job_.fitting.chunk_tokens;
+    if (whole.cut_tokens > 0) {
+      RERANK_ASSIGN(const std::size_t room, room_beside(pair, whole));
+      size = size == 0 ? room : std::min(size, room);
+    }
+    if (tokens.size() <= size) {
+      pairs.push_back(pair);
+      return {};
+    }
+    const std::size_t overlap = std::min(job_.fitting.chunk_overlap, size - 1);
+    const std::size_t before = pairs.size();
+    for (std::size_t begin = 0; begin < tokens.size(); begin += size - overlap) {
+      const std::size_t end = std::min(begin + size, tokens.size());
+      pairs.push_back(
+          {pair.query, add_text(text.substr(tokens[begin].begin, tokens[end - 1].end - tokens[begin].begin))});
+      if (end == tokens.size()) break;
+      if (job_.fitting.max_chunks > 0 && pairs.size() - before == job_.fitting.max_chunks) {
+        left_out += static_cast<std::uint32_t>(tokens.size() - end);
+        break;
+      }
+    }
+    return {};
+  }
+
+  ScoreJob job_;
+  const TextTools& tools_;
+  std::vector<Piecewise> origin_;  // [pairs of the request]
+};
+
+std::string say_too_long(Dialect dialect, const Fitter::TooLong& pair) {
+  if (dialect == Dialect::kTei)
+    return fmt::format("Input validation error: `inputs` must have less than {} tokens. Given: {}", pair.limit,
+                       pair.tokens);
+  return fmt::format(
+      "This model's maximum context length is {} tokens. However, query and document {} have {} tokens together. "
+      "Shorten the document, or allow it to be cut.",
+      pair.limit, pair.pair_idx, pair.tokens);
+}
+
+}  // namespace
+
+std::variant<ScoreJob, HttpResponse> fit(ScoreJob job, const HttpRequest& request, const TextTools& tools) {
+  if (!job.fitting.needed()) return job;
+  const bool refuse_cut = job.fitting.refuse_cut && !job.fitting.chunk;
+  Fitter fitter(std::move(job), tools);
+  if (const Status shortened = fitter.shorten(); !shortened.ok()) return refuse(request, failure_of(shortened.error()));
+  if (refuse_cut) {
+    const auto pair = fitter.find_too_long();
+    if (!pair.ok()) return refuse(request, failure_of(pair.error()));
+    if (pair.value()) {
+      const Dialect dialect = dialect_of(request);
+      return refuse(dialect, request, {Failure::Kind::kTooLong, say_too_long(dialect, *pair.value())});
+    }
+  }
+  auto fitted = fitter.run();
+  if (!fitted.ok()) return refuse(request, failure_of(fitted.error()));
+  return std::move(fitted).value();
+}
+
+}  // namespace rerank::dialects

@@ -1,0 +1,231 @@
+"use strict";
+const byId = (id) => document.getElementById(id);
+let models = [];
+let running = null;  // aborts what is on its way
+
+function make(tag, className, text) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+function headers() {
+  const key = byId("key").value;
+  const all = {"Content-Type": "application/json"};
+  if (key) all.Authorization = "Bearer " + key;
+  return all;
+}
+
+function reasonOf(body, status) {
+  const error = body && (body.error || body.detail || body.message);
+  return (error && (error.message || error)) || "The server answered with status " + status;
+}
+
+async function askServer() {
+  const server = byId("server");
+  try {
+    const response = await fetch("v1/models", {headers: headers()});
+    byId("key-field").hidden = response.status !== 401 && !byId("key").value;
+    if (response.status === 401) {
+      server.textContent = "This server wants a key.";
+      return;
+    }
+    models = (await response.json()).data;
+    server.textContent = models.map((m) => m.id + (m.method ? " (" + m.method + ")" : "")).join(", ");
+    for (const select of document.querySelectorAll("[data-name=model]"))
+      select.replaceChildren(...models.map((m) => new Option(m.id, m.id)));
+  } catch (error) {
+    server.textContent = "The server does not answer: " + error.message;
+  }
+}
+
+function passagesOf(text) {
+  const passages = [];
+  for (const line of text.split(/\r?\n/)) {
+    if (!line.trim()) continue;
+    if (line.startsWith("{")) {
+      try {
+        const record = JSON.parse(line);
+        if (typeof record.text === "string") {
+          passages.push(record.text);
+          continue;
+        }
+      } catch { /* a passage that begins with a brace */ }
+    }
+    passages.push(line);
+  }
+  return passages;
+}
+
+function settingsOf(side) {
+  const settings = {};
+  for (const input of document.querySelectorAll("[data-side=" + side + "] [data-name]")) {
+    const value = input.type === "checkbox" ? input.checked : input.value.trim();
+    const name = input.dataset.name;
+    if (!value) continue;
+    if (name === "max_length" || name === "compress_ratio") settings[name] = Number(value);
+    else if (name === "cutoff_layers") settings[name] = value.split(/[\s,]+/).filter(Boolean).map(Number);
+    else if (value === "left") settings.truncation_side = "left";
+    else settings[name] = value;
+  }
+  return settings;
+}
+
+function describe(settings) {
+  const rest = Object.entries(settings).filter(([name]) => name !== "model").map(([name, value]) => name + " " + value);
+  return rest.length ? rest.join(", ") : "the server’s settings";
+}
+
+async function rank(query, documents, settings, signal, onThought) {
+  const model = models.find((m) => m.id === settings.model);
+  const stream = Boolean(model && model.method === "reasoning" && !settings.long_document_strategy);
+  const response = await fetch("rerank", {
+    method: "POST", headers: headers(), signal,
+    body: JSON.stringify({query, documents, ...settings, stream, return_tokens: true, return_reasoning: true}),
+  });
+  if (!response.ok) {
+    if (response.status === 401) byId("key-field").hidden = false;
+    let body = null;
+    try { body = await response.json(); } catch { /* the status has to do */ }
+    throw new Error(reasonOf(body, response.status));
+  }
+  if (!stream) return response.json();
+  let answer = null, rest = "";
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const {value, done} = await reader.read();
+    if (done) break;
+    rest += value;
+    let end;
+    while ((end = rest.indexOf("\n\n")) >= 0) {
+      const data = rest.slice(6, end);
+      rest = rest.slice(end + 2);
+      if (data === "[DONE]") continue;
+      const event = JSON.parse(data);
+      if (event.error) throw new Error(event.error.message || event.error);
+      if (event.results) answer = event;
+      else onThought(event);
+    }
+  }
+  if (!answer) throw new Error("The stream ended before the ranking came");
+  return answer;
+}
+
+function barOf(score, scores, kind) {
+  const isShare = kind !== "raw" && kind !== "expectation";
+  const lowest = isShare ? 0 : Math.min(...scores), highest = isShare ? 1 : Math.max(...scores);
+  return highest > lowest ? (score - lowest) / (highest - lowest) : 1;
+}
+
+function changeOf(place, before) {
+  if (before === undefined) return null;
+  if (before === place) return make("span", "", "same place");
+  const up = place < before;
+  return make("span", up ? "up" : "down", (up ? "▲ up " : "▼ down ") + Math.abs(before - place) + " from " + before);
+}
+
+function show(section, answer, documents, places) {
+  const scores = answer.results.map((r) => r.relevance_score);
+  const list = make("ol");
+  answer.results.forEach((result, i) => {
+    const item = make("li"), row = make("div", "row");
+    const track = make("div", "track"), fill = make("div", "fill");
+    track.setAttribute("aria-hidden", "true");
+    fill.style.width = (100 * barOf(result.relevance_score, scores, answer.score_kind)).toFixed(1) + "%";
+    track.append(fill);
+    row.append(make("span", "place", String(i + 1)), track, make("span", "score", result.relevance_score.toPrecision(5)));
+    const facts = make("p", "facts", "passage " + (result.index + 1) + ", " + result.tokens + " tokens");
+    if (result.cut_tokens) facts.append(", ", make("span", "cut", result.cut_tokens + " cut off"));
+    if (result.finished === false) facts.append(", ", make("span", "cut", "verdict forced"));
+    const change = places && changeOf(i + 1, places[result.index]);
+    if (change) facts.append(", ", change);
+    item.append(row, make("p", "text", documents[result.index]), facts);
+    if (result.reasoning) {
+      const details = make("details");
+      details.append(make("summary", "", "Reasoning"), make("div", "thought", result.reasoning));
+      item.append(details);
+    }
+    list.append(item);
+  });
+  const tokens = answer.usage.total_tokens;
+  section.querySelector("p").textContent = section.dataset.settings + "; scores: " + answer.score_kind + "; " + tokens + " tokens";
+  section.replaceChildren(section.querySelector("h2"), section.querySelector("p"), list);
+}
+
+function showThought(section, event, documents) {
+  let list = section.querySelector("ol");
+  if (!list) section.append(list = make("ol"));
+  let item = list.querySelector("[data-index='" + event.index + "']");
+  if (!item) {
+    item = make("li");
+    item.dataset.index = event.index;
+    const details = make("details");
+    details.open = true;
+    details.append(make("summary", "", "Thinking"), make("div", "thought", ""));
+    item.append(make("p", "text", documents[event.index]), details);
+    list.append(item);
+  }
+  const thought = item.querySelector(".thought");
+  if (event.reasoning_delta) thought.append(event.reasoning_delta);
+  else item.querySelector("summary").textContent = "Done: " + Number(event.relevance_score).toPrecision(5);
+  thought.scrollTop = thought.scrollHeight;
+}
+
+async function submit(event) {
+  event.preventDefault();
+  const query = byId("query").value, documents = passagesOf(byId("passages").value);
+  const sides = byId("compare").checked ? ["a", "b"] : ["a"];
+  const message = byId("message"), ranking = byId("ranking");
+  message.textContent = "";
+  if (!documents.length) {
+    message.textContent = "There are no passages to rank.";
+    return;
+  }
+  if (running) running.abort();
+  const mine = running = new AbortController();
+  byId("stop").hidden = false;
+  ranking.setAttribute("aria-busy", "true");
+  const sections = sides.map((side) => {
+    const settings = settingsOf(side), section = make("section", "result");
+    section.dataset.settings = describe(settings);
+    section.append(make("h2", "", settings.model || "Ranking"), make("p", "", "Ranking " + documents.length + " passages …"));
+    return {settings, section};
+  });
+  ranking.replaceChildren(...sections.map((s) => s.section));
+  try {
+    const answers = await Promise.all(sections.map(({settings, section}) =>
+      rank(query, documents, settings, mine.signal, (thought) => showThought(section, thought, documents))));
+    let places = null;
+    answers.forEach((answer, i) => {
+      show(sections[i].section, answer, documents, places);
+      if (i === 0) {
+        places = {};
+        answer.results.forEach((result, place) => { places[result.index] = place + 1; });
+      }
+    });
+  } catch (error) {
+    if (mine === running) {
+      message.textContent = error.name === "AbortError" ? "Stopped." : error.message;
+      mine.abort();
+      ranking.replaceChildren();
+    }
+  } finally {
+    if (mine === running) {
+      running = null;
+      byId("stop").hidden = true;
+      ranking.setAttribute("aria-busy", "false");
+    }
+  }
+}
+
+for (const side of document.querySelectorAll("fieldset")) side.append(byId("settings").content.cloneNode(true));
+byId("form").addEventListener("submit", submit);
+byId("stop").addEventListener("click", () => running && running.abort());
+byId("compare").addEventListener("change", (event) => { byId("side-b").hidden = !event.target.checked; });
+byId("key").addEventListener("change", askServer);
+byId("file").addEventListener("change", async (event) => {
+  const file = event.target.files[0];
+  if (file) byId("passages").value = passagesOf(await file.text()).map((p) => p.replace(/\s+/g, " ")).join("\n");
+});
+askServer();
