@@ -5,12 +5,15 @@
     python examples/scaling/rerank_on_spark.py JOB --master 'local[2, 4]'
 
 Spark repeats a task whose process died, on any executor (spark.task.maxFailures times; locally the second number of
-the master). Needs the packages pyspark, pandas and pyarrow, and Java.
+the master). Needs Java, and the packages pyspark, pandas and pyarrow. On a cluster PYSPARK_PYTHON names the Python of
+the executors, which has rerank_cpp.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator
 
 import pandas as pd
@@ -42,7 +45,11 @@ def main() -> None:
     parser.add_argument("--master", help="default: what spark-submit says")
     arguments = parser.parse_args()
     builder = SparkSession.builder.appName("rerank")
-    session = (builder.master(arguments.master) if arguments.master else builder).getOrCreate()
+    if arguments.master:
+        builder = builder.master(arguments.master)
+        if arguments.master.startswith("local"):
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    session = builder.getOrCreate()
     print(rerank(session, Job(arguments.job), arguments.threads), "pairs")
     session.stop()
 

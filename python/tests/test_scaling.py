@@ -112,7 +112,7 @@ def test_ray_serve(job: Job, expected: bytes, ray: Any) -> None:
         serve.shutdown()
 
 
-def test_spark(job: Job, expected: bytes) -> None:
+def test_spark(job: Job, expected: bytes, monkeypatch: Any) -> None:
     pytest.importorskip("pyspark")
     pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
@@ -121,13 +121,13 @@ def test_spark(job: Job, expected: bytes) -> None:
     import rerank_on_spark
     from pyspark.sql import SparkSession
 
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     session = (
         SparkSession.builder.master("local[2, 4]")
         .appName("rerank")
         .config("spark.ui.enabled", "false")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
-        .config("spark.pyspark.python", sys.executable)
         .getOrCreate()
     )
     try:
