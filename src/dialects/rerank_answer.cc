@@ -183,8 +183,6 @@ HttpResponse answer_rerank(const RerankQuestion& question, const HttpRequest& re
   HttpResponse response = json_response("[" + entries + "]");
   for (auto& header : report_headers(scores, model, question.is_raw)) response.headers.push_back(std::move(header));
   response.headers.emplace_back("X-Compute-Type", "cpu");
-  response.headers.emplace_back("X-Compute-Characters", fmt::format("{}", question.characters));
-  response.headers.emplace_back("X-Compute-Tokens", fmt::format("{}", usage_of(scores).prompt_tokens));
   return response;
 }
 

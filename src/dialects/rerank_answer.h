@@ -23,7 +23,6 @@ struct RerankQuestion {
   bool is_raw = false;
   ScoreOptions options;                // that the scores were made with
   std::vector<std::string> documents;  // only if they are returned
-  std::size_t characters = 0;          // of all texts, the query once for each document
 };
 
 // `scores` in the order of the documents.

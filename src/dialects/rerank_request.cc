@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include "base/try.h"
-#include "base/utf8.h"
 #include "dialects/choose_model.h"
 #include "dialects/refusal.h"
 #include "dialects/requests.h"
@@ -157,11 +156,7 @@ Job read_rerank(const Asked& asked) {
   question->return_tokens = settings.value().return_tokens;
   question->is_raw = settings.value().is_raw || asked.dialect == Dialect::kNvidia;
   question->options = settings.value().options;
-  const std::size_t query_characters = count_code_points(job.texts[0]);
-  for (std::size_t i = 1; i < job.texts.size(); ++i) {
-    job.pairs.push_back({0, static_cast<std::uint32_t>(i)});
-    question->characters += query_characters + count_code_points(job.texts[i]);
-  }
+  for (std::size_t i = 1; i < job.texts.size(); ++i) job.pairs.push_back({0, static_cast<std::uint32_t>(i)});
   if (question->return_documents) question->documents.assign(job.texts.begin() + 1, job.texts.end());
 
   job.options = settings.value().options;

@@ -106,8 +106,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Rerank, TeiSaysInHeadersWhatAListCannotHold) {
   const HttpResponse response = rank("/rerank", R"({"query":"qq","texts":["a","bé","c"]})");
   EXPECT_EQ(header_of(response, "X-Score-Kind"), "sigmoid");
-  EXPECT_EQ(header_of(response, "X-Compute-Tokens"), "30");
-  EXPECT_EQ(header_of(response, "X-Compute-Characters"), "10");
+  EXPECT_EQ(header_of(response, "X-Compute-Type"), "cpu");
   EXPECT_EQ(header_of(response, "X-Truncated"), "");
 }
 
@@ -165,7 +164,7 @@ TEST(Rerank, TakesEveryKeyOfTheEngine) {
       R"("instruction":"I: ","passage_instruction":"P: ","query_instruction_format":"{}-{}","prompt":"p","max_length":99,)"
       R"("query_max_length":50,"max_tokens_per_doc":7,"max_tokens_per_query":5,"truncation_side":"left",)"
       R"("long_document_strategy":"chunk","chunk_tokens":30,"chunk_overlap":3,"max_chunks_per_doc":4,)"
-      R"("max_new_tokens":10,"think_budget":6,"timeout":2.5,"stream":true,"truncate":"card"})"));
+      R"("max_new_tokens":10,"think_budget":6,"top_logprobs":14,"timeout":2.5,"stream":true,"truncate":"card"})"));
   EXPECT_EQ(job.options.cutoff_layers, (std::vector<int>{8, 16}));
   EXPECT_EQ(job.options.compress_ratio, 2);
   EXPECT_EQ(job.options.compress_layers, (std::vector<int>{24, 40}));
@@ -178,6 +177,7 @@ TEST(Rerank, TakesEveryKeyOfTheEngine) {
   EXPECT_EQ(job.options.truncation, Truncation::kCard);
   EXPECT_EQ(job.options.max_new_tokens, 10);
   EXPECT_EQ(job.options.think_budget, 6);
+  EXPECT_EQ(job.options.top_logprobs, 14);
   EXPECT_EQ(job.fitting.max_passage_tokens, 7u);
   EXPECT_EQ(job.fitting.max_query_tokens, 5u);
   EXPECT_TRUE(job.fitting.keep_end);

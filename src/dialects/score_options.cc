@@ -115,7 +115,8 @@ Status read_layers(const Body& body, ScoreOptions& options) {
     RERANK_ASSIGN(auto layers, body.integers(key));
     if (layers) options.compress_layers = std::move(*layers);
   }
-  for (const auto& [key, number] : {std::pair{"think_budget", &options.think_budget}}) {
+  for (const auto& [key, number] :
+       {std::pair{"think_budget", &options.think_budget}, std::pair{"top_logprobs", &options.top_logprobs}}) {
     RERANK_ASSIGN(const auto given, body.integer(key, 0, kMostTokens));
     if (given) *number = static_cast<int>(*given);
   }
