@@ -172,6 +172,22 @@ function showThought(section, event, documents) {
   thought.scrollTop = thought.scrollHeight;
 }
 
+// A link may carry all of it: #query=...&passage=...&passage=...&b.max_length=16
+function fillFromLink() {
+  const link = new URLSearchParams(location.hash.slice(1));
+  if (!link.has("query")) return;
+  byId("query").value = link.get("query");
+  if (link.has("passage")) byId("passages").value = link.getAll("passage").join("\n");
+  for (const [name, value] of link) {
+    const input = document.querySelector("[data-side=" + (name[0] === "b" ? "b" : "a") + "] [data-name='" + CSS.escape(name.slice(2)) + "']");
+    if (name[1] !== "." || !input) continue;
+    if (input.type === "checkbox") input.checked = value === "true";
+    else input.value = value;
+    if (name[0] === "b" && !byId("compare").checked) byId("compare").click();
+  }
+  byId("form").requestSubmit();
+}
+
 async function submit(event) {
   event.preventDefault();
   const query = byId("query").value, documents = passagesOf(byId("passages").value);
@@ -228,4 +244,4 @@ byId("file").addEventListener("change", async (event) => {
   const file = event.target.files[0];
   if (file) byId("passages").value = passagesOf(await file.text()).map((p) => p.replace(/\s+/g, " ")).join("\n");
 });
-askServer();
+askServer().then(fillFromLink);
