@@ -25,7 +25,8 @@ ARROWS = {
     "engine": "scoring models tokenizer kernels io base",
     "evaluation": "io base",
     "dialects": "io base",
-    "cli": "engine evaluation io base",
+    "server": "dialects engine io base",
+    "cli": "server engine evaluation io base",
 }
 # Headers outside of the tree that belong to one folder.
 ONLY_IN = {"immintrin.h": "kernels"}

@@ -1,0 +1,447 @@
+#include "server/exchange.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <cmath>
+#include <exception>
+#include <new>
+#include <utility>
+#include <variant>
+
+#include "base/utf8.h"
+#include "dialects/fit.h"
+
+namespace rerank::server {
+
+using dialects::Failure;
+using dialects::HttpResponse;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr int kLoadingRetrySeconds = 5;
+constexpr int kMostRetrySeconds = 60;
+
+Metrics::Failure counted_as(Failure::Kind kind) {
+  using Kind = Failure::Kind;
+  switch (kind) {
+    case Kind::kOverloaded:
+      return Metrics::kOverloaded;
+    case Kind::kTimeout:
+      return Metrics::kTimeout;
+    case Kind::kLoading:
+    case Kind::kStopping:
+      return Metrics::kUnavailable;
+    case Kind::kInternal:
+      return Metrics::kInference;
+    default:
+      return Metrics::kValidation;
+  }
+}
+
+// The query of a pair counts once a pair, as in text-embeddings-inference.
+std::size_t characters_of(const dialects::ScoreJob& job) {
+  std::vector<std::size_t> lengths;
+  for (const std::string& text : job.texts)
+    lengths.push_back(first_invalid_utf8(text) == std::string_view::npos ? count_code_points(text) : text.size());
+  std::size_t characters = 0;
+  for (const auto& pair : job.pairs) characters += lengths[pair.query] + lengths[pair.passage];
+  return characters;
+}
+
+}  // namespace
+
+Exchange::Exchange(Services& services, Incoming incoming, dialects::Headers headers,
+                   std::shared_ptr<Responder> responder)
+    : services_(services),
+      incoming_(std::move(incoming)),
+      headers_(std::move(headers)),
+      responder_(std::move(responder)),
+      strand_(services.readers.get_executor()),
+      deadline_(services.io) {
+  dialects::HttpRequest& request = incoming_.request;
+  const std::string* id = request.header("X-Request-Id");
+  request.id = id != nullptr && is_good_request_id(*id) ? *id : new_request_id();
+  request.unix_time =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  if (const std::string* header = request.header("traceparent")) parent_ = parse_traceparent(*header);
+  if (parent_) trace_ = child_of(*parent_);
+  if (request.method == "HEAD") request.method = "GET";  // the connection leaves the body out
+}
+
+void Exchange::start() {
+  later([](Exchange& exchange) { exchange.read(); });
+}
+
+// One that is answered needs nothing more. An exception is a bug of ours or memory that ran out: that request's error,
+// and nobody else's.
+void Exchange::later(std::function<void(Exchange&)> call) {
+  if (claimed_) return;
+  boost::asio::post(strand_, [self = shared_from_this(), call = std::move(call)] {
+    if (self->claimed_) return;
+    try {
+      call(*self);
+    } catch (const std::bad_alloc&) {
+      self->refuse({Failure::Kind::kInternal, "out of memory"});
+    } catch (const std::exception& error) {
+      self->refuse({Failure::Kind::kInternal, error.what()});
+    }
+  });
+}
+
+void Exchange::read() {
+  const auto catalog = services_.models.catalog();
+  std::visit([this](auto job) { run(std::move(job)); }, dialects::read(incoming_.request, *catalog));
+}
+
+// Whether the model is there. If not, the request is read again once it is, or answered.
+bool Exchange::is_ready(std::size_t model) {
+  if (model_.empty()) model_ = services_.models.catalog()->models[model].name;
+  if (services_.models.find(model) != nullptr) return true;
+  if (!services_.options.lazy) {
+    refuse({Kind::kLoading, fmt::format("the model {} is being loaded", model_), kLoadingRetrySeconds});
+    return false;
+  }
+  services_.models.when_loaded(model, [self = shared_from_this()](const Status& status) {
+    if (status.ok()) return self->later([](Exchange& exchange) { exchange.read(); });
+    self->later([message = status.error().message()](Exchange& exchange) {
+      exchange.refuse({Kind::kInternal, "the model cannot be loaded: " + message});
+    });
+  });
+  return false;
+}
+
+// The request's place among those that wait. A request has one from here to its answer.
+bool Exchange::enter(std::size_t model, std::optional<std::chrono::milliseconds> timeout) {
+  if (services_.jobs.fetch_add(1) >= services_.options.max_queued_requests) {
+    services_.jobs.fetch_sub(1);
+    const double seconds = services_.models.find(model)->scores->waiting_seconds();
+    refuse({Kind::kOverloaded, fmt::format("{} requests are waiting; try again later", services_.jobs.load()),
+            std::clamp(static_cast<int>(std::ceil(seconds)), 1, kMostRetrySeconds)});
+    return false;
+  }
+  entered_ = true;
+  if (claimed_) {  // the client left meanwhile, and may have looked before
+    leave();
+    return false;
+  }
+  if (const std::string* header = incoming_.request.header("X-Request-Timeout")) {
+    const auto asked = parse_timeout(*header);
+    if (!asked) {
+      refuse({Kind::kInvalid, "X-Request-Timeout is a number of seconds, such as 2.5"});
+      return false;
+    }
+    timeout = std::min(timeout.value_or(*asked), *asked);
+  }
+  if (!timeout && services_.options.request_timeout.count() > 0) timeout = services_.options.request_timeout;
+  if (timeout) arm_deadline(*timeout);
+  return true;
+}
+
+void Exchange::run(dialects::ScoreJob job) {
+  if (!is_ready(job.model)) return;
+  pairs_ = job.pairs.size();
+  (pairs_ == 1 ? services_.metrics.requests_single : services_.metrics.requests_batch).add();
+  if (!enter(job.model, job.timeout)) return;
+  if (job.fitting.needed()) {
+    LoadedModel& model = *services_.models.find(job.model);
+    const dialects::TextTools tools{
+        [&](std::span<const Pair> pairs, const ScoreOptions& options) { return model.engine.measure(pairs, options); },
+        [&](std::string_view text) { return model.tokenizer.tokens(text, false); }};
+    auto fitted = dialects::fit(std::move(job), incoming_.request, tools);
+    if (auto* response = std::get_if<HttpResponse>(&fitted)) {
+      failure_ = Metrics::kValidation;
+      return answer(std::move(*response));
+    }
+    job = std::move(std::get<dialects::ScoreJob>(fitted));
+    pairs_ = job.pairs.size();
+  }
+  submit(std::move(job));
+}
+
+void Exchange::submit(dialects::ScoreJob given) {
+  const auto job = std::make_shared<dialects::ScoreJob>(std::move(given));
+  LoadedModel& model = *services_.models.find(job->model);
+  const ModelInfo& info = model.engine.info();
+  timing_ = Timing{0, 0, 0, characters_of(*job)};
+  if (job->events) {
+    failed_event_ = job->events->failed;
+    begin_events();
+    if (job->events->first) write_event(job->events->first());
+  }
+  if (job->pairs.empty()) return finish_scores(*job, {}, 0);
+
+  ScoreTask task;
+  task.texts = std::move(job->texts);
+  task.pairs = job->pairs;
+  task.options = job->options;
+  if (job->events && job->events->scored)
+    task.on_score = [self = shared_from_this(), job, &info](std::size_t pair_idx, const Result<Score>& score) {
+      const std::lock_guard lock(self->event_mutex_);
+      self->write_event(job->events->scored(pair_idx, score, info));
+    };
+  if (job->events && job->events->reasoning)
+    task.on_reasoning = [self = shared_from_this(), job](std::size_t pair_idx, std::string_view text) {
+      const std::lock_guard lock(self->event_mutex_);
+      self->write_event(job->events->reasoning(pair_idx, text));
+    };
+  task.done = [self = shared_from_this(), job](std::vector<Result<Score>> scores, double queue_s) {
+    self->later([job, scores = std::move(scores), queue_s](Exchange& exchange) mutable {
+      exchange.finish_scores(*job, std::move(scores), queue_s);
+    });
+  };
+  ScoreQueue& queue = *model.scores;
+  const ScoreQueue::Ticket ticket = queue.submit(std::move(task));
+  set_cancel([&queue, ticket] { queue.cancel(ticket); });
+}
+
+void Exchange::finish_scores(const dialects::ScoreJob& job, std::vector<Result<Score>> scores, double queue_s) {
+  if (!claim()) return;
+  const ModelInfo& info = services_.models.find(job.model)->engine.info();
+  timing_->queue_s = queue_s;
+  timing_->inference_s = std::chrono::duration<double>(Clock::now() - incoming_.began).count() - queue_s;
+  count_scores(scores);
+  if (job.events) {
+    if (job.events->last) write_event(job.events->last(scores, info));
+    report(200, event_bytes_, "done");
+    responder_->end();
+    return;
+  }
+  finish(job.answer(scores, info));
+}
+
+void Exchange::count_scores(std::span<const Result<Score>> scores) {
+  bool all_good = true;
+  for (const Result<Score>& score : scores) {
+    all_good = all_good && score.ok();
+    if (!score.ok()) continue;
+    timing_->tokens += score.value().tokens;
+    services_.metrics.input_tokens.observe(score.value().tokens);
+    if (score.value().cut_tokens > 0) services_.metrics.cut_pairs.add();
+  }
+  if (!all_good) failure_ = Metrics::kInference;
+}
+
+void Exchange::run(dialects::GenerateJob given) {
+  if (!is_ready(given.model)) return;
+  LoadedModel& model = *services_.models.find(given.model);
+  if (model.texts == nullptr)
+    return refuse({Kind::kUnsupported, fmt::format("the model {} scores pairs, and writes no text", model_)});
+  if (!enter(given.model, given.timeout)) return;
+  const auto prompts = prompts_of(given);
+  if (!prompts) return;
+  pairs_ = prompts->size();
+  const auto job = std::make_shared<dialects::GenerateJob>(std::move(given));
+
+  GenerateTask task;
+  task.prompts = *prompts;
+  task.options = job->options;
+  if (job->events) {
+    failed_event_ = job->events->failed;
+    begin_events();
+    if (job->events->first) write_event(job->events->first());
+    if (job->events->next)
+      task.options.on_text = [self = shared_from_this(), job](std::size_t prompt_idx, const TextDelta& delta) {
+        const std::lock_guard lock(self->event_mutex_);
+        self->write_event(job->events->next(prompt_idx, delta));
+        return true;
+      };
+    if (job->events->done)
+      task.on_done = [self = shared_from_this(), job](std::size_t prompt_idx, const Result<GeneratedText>& text) {
+        const std::lock_guard lock(self->event_mutex_);
+        self->write_event(job->events->done(prompt_idx, text));
+      };
+  }
+  task.done = [self = shared_from_this(), job](Result<std::vector<Result<GeneratedText>>> texts, double) {
+    self->later([job, texts = std::move(texts)](Exchange& exchange) {
+      if (!texts.ok()) return exchange.refuse(dialects::failure_of(texts.error()));
+      if (!exchange.claim()) return;
+      for (const Result<GeneratedText>& text : texts.value())
+        if (text.ok()) exchange.services_.metrics.generated_tokens.add(text.value().token_ids.size());
+      if (!job->events) return exchange.finish(job->answer(texts.value()));
+      if (job->events->last) exchange.write_event(job->events->last());
+      exchange.report(200, exchange.event_bytes_, "done");
+      exchange.responder_->end();
+    });
+  };
+  const GenerateQueue::Cancelled cancelled = model.texts->submit(std::move(task));
+  set_cancel([cancelled] { *cancelled = true; });
+}
+
+// The prompts as text; none when the request is answered already.
+std::optional<std::vector<std::string>> Exchange::prompts_of(dialects::GenerateJob& job) {
+  const TextGenerator& generator = *services_.models.find(job.model)->generator;
+  std::vector<std::string> prompts;
+  for (auto& prompt : job.prompts) {
+    if (auto* text = std::get_if<std::string>(&prompt)) {
+      prompts.push_back(std::move(*text));
+      continue;
+    }
+    auto written = generator.chat_prompt(std::get<std::vector<ChatMessage>>(prompt));
+    if (!written.ok()) {
+      refuse(dialects::failure_of(written.error()));
+      return std::nullopt;
+    }
+    prompts.push_back(std::move(written).value());
+    job.options.special_tokens = false;  // the template has written them
+  }
+  return prompts;
+}
+
+void Exchange::run(dialects::TokenizeJob job) {
+  if (!is_ready(job.model)) return;
+  const ModelTokenizer& tokenizer = services_.models.find(job.model)->tokenizer;
+  if (!job.ids.empty() || !job.answer_tokens) {
+    std::vector<std::string> texts;
+    for (const auto& ids : job.ids) texts.push_back(tokenizer.decode(ids, job.skip_special_tokens));
+    return answer(job.answer_texts(texts));
+  }
+  std::vector<Result<std::vector<Token>>> tokens;
+  for (const std::string& text : job.texts) tokens.push_back(tokenizer.tokens(text, job.special_tokens));
+  answer(job.answer_tokens(tokens));
+}
+
+void Exchange::begin_events() {
+  HttpResponse head{200, {{"Content-Type", "text/event-stream; charset=utf-8"}, {"Cache-Control", "no-cache"}}, ""};
+  decorate(head);
+  responder_->begin(std::move(head));
+}
+
+void Exchange::write_event(std::string bytes) {
+  if (bytes.empty()) return;
+  event_bytes_ += bytes.size();
+  responder_->write(std::move(bytes));
+}
+
+void Exchange::arm_deadline(std::chrono::milliseconds timeout) {
+  const auto at = incoming_.began + timeout;
+  boost::asio::post(services_.io, [self = shared_from_this(), at] {
+    if (self->claimed_) return;
+    self->deadline_.expires_at(at);
+    self->deadline_.async_wait([self](ErrorCode aborted) {
+      if (!aborted) self->on_deadline();
+    });
+  });
+}
+
+void Exchange::on_deadline() {
+  cancel();
+  later([](Exchange& exchange) { exchange.refuse({Kind::kTimeout, "the request's time is over"}); });
+}
+
+void Exchange::client_is_gone() {
+  if (!claim()) return;
+  cancel();
+  leave();
+  boost::asio::post(strand_, [self = shared_from_this()] {
+    self->failure_ = Metrics::kDropped;
+    self->report(0, self->event_bytes_, "client left");
+  });
+}
+
+void Exchange::leave() {
+  if (entered_.exchange(false)) services_.jobs.fetch_sub(1);
+}
+
+// What to do when nobody waits for the answer any more, which may have happened already.
+void Exchange::set_cancel(std::function<void()> cancel) {
+  {
+    const std::lock_guard lock(cancel_mutex_);
+    if (!claimed_) {
+      cancel_ = std::move(cancel);
+      return;
+    }
+  }
+  cancel();
+}
+
+void Exchange::cancel() {
+  std::function<void()> cancel;
+  {
+    const std::lock_guard lock(cancel_mutex_);
+    cancel = std::exchange(cancel_, nullptr);
+  }
+  if (cancel) cancel();
+}
+
+void Exchange::answer(HttpResponse response) {
+  if (claim()) finish(std::move(response));
+}
+
+void Exchange::refuse(Failure failure) {
+  if (claim()) fail(std::move(failure));
+}
+
+void Exchange::fail(Failure failure) {
+  failure_ = counted_as(failure.kind);
+  if (!failed_event_) return finish(dialects::refuse(incoming_.request, failure));
+  write_event(failed_event_(failure));
+  report(200, event_bytes_, "failed");
+  responder_->end();
+}
+
+// For the one who has claimed the answer.
+void Exchange::finish(HttpResponse response) {
+  decorate(response);
+  const int status = response.status;
+  const std::size_t bytes = response.body.size();
+  report(status, bytes, status < 400 ? "done" : "refused");
+  responder_->send(std::move(response));
+}
+
+void Exchange::decorate(HttpResponse& response) const {
+  response.headers.insert(response.headers.end(), headers_.begin(), headers_.end());
+  response.headers.emplace_back("X-Request-Id", incoming_.request.id);
+  if (trace_) response.headers.emplace_back("traceparent", to_string(*trace_));
+  if (!timing_ || response.status >= 400) return;
+  const auto milliseconds = [](double seconds) { return fmt::format("{:.0f}", seconds * 1000); };
+  const double total = std::chrono::duration<double>(Clock::now() - incoming_.began).count();
+  response.headers.emplace_back("x-compute-type", "cpu");
+  if (failed_event_) return;  // a stream begins before anything is known
+  response.headers.emplace_back("x-compute-time", milliseconds(timing_->inference_s));
+  response.headers.emplace_back("x-compute-characters", fmt::format("{}", timing_->characters));
+  response.headers.emplace_back("x-compute-tokens", fmt::format("{}", timing_->tokens));
+  response.headers.emplace_back("x-total-time", milliseconds(total));
+  response.headers.emplace_back("x-queue-time", milliseconds(timing_->queue_s));
+  response.headers.emplace_back("x-inference-time", milliseconds(timing_->inference_s));
+}
+
+// The end of the request, however it ended; called once, before its last bytes: who has an answer finds it counted.
+void Exchange::report(int status, std::size_t bytes_out, const char* outcome) {
+  boost::asio::post(services_.io, [self = shared_from_this()] { self->deadline_.cancel(); });
+  leave();
+  Metrics& metrics = services_.metrics;
+  const double total = std::chrono::duration<double>(Clock::now() - incoming_.began).count();
+  if (status > 0) metrics.responses[std::clamp(status / 100, 1, 5)].add();
+  metrics.bytes_in.add(incoming_.request.body.size());
+  metrics.bytes_out.add(bytes_out);
+  if (failure_) metrics.failures[*failure_].add();
+  if (timing_ && !failure_) {
+    (pairs_ == 1 ? metrics.successes_single : metrics.successes_batch).add();
+    metrics.request_seconds.observe(total);
+    metrics.queue_seconds.observe(timing_->queue_s);
+    metrics.inference_seconds.observe(timing_->inference_s);
+  }
+  if (services_.options.log_descriptor < 0) return;
+
+  LogLine line("info", "request");
+  line.add("id", incoming_.request.id);
+  if (trace_)
+    line.add("trace_id", trace_->trace_id).add("span_id", trace_->parent_id).add("parent_id", parent_->parent_id);
+  line.add("client", incoming_.client).add("method", incoming_.request.method).add("path", incoming_.request.path);
+  line.add("status", status).add("outcome", outcome);
+  if (!model_.empty()) line.add("model", model_);
+  if (pairs_ > 0) line.add("pairs", pairs_);
+  if (timing_)
+    line.add("tokens", timing_->tokens)
+        .add_milliseconds("queue_ms", timing_->queue_s)
+        .add_milliseconds("inference_ms", timing_->inference_s);
+  line.add_milliseconds("total_ms", total);
+  line.add("bytes_in", incoming_.request.body.size()).add("bytes_out", bytes_out);
+  if (services_.options.log_texts) line.add("body", incoming_.request.body);
+  services_.log.write(std::move(line));
+}
+
+}  // namespace rerank::server
