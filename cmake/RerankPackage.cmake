@@ -11,6 +11,8 @@ set(RERANK_EXTERNALS
   "CLI11::CLI11||"
   "Threads::Threads|Threads|"
   "PkgConfig::UTF8PROC|PkgConfig|libutf8proc"
+  "PkgConfig::ZLIB|PkgConfig|zlib"
+  "PkgConfig::ZSTD|PkgConfig|libzstd"
   "PkgConfig::PCRE2|PkgConfig|libpcre2-8 >= 10.42")
 
 # rerank_collect(TARGET OBJECTS_VARIABLE EXTERNALS_VARIABLE): the objects of TARGET and of every rerank_* library that it

@@ -19,8 +19,8 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
-LineReader::LineReader(FileDescriptor file, std::string_view text, std::string name, const LineOptions& options)
-    : file_(std::move(file)), text_(text), name_(std::move(name)), options_(options) {}
+LineReader::LineReader(ByteSource bytes, std::string name, const LineOptions& options)
+    : bytes_(std::move(bytes)), name_(std::move(name)), options_(options) {}
 
 Result<LineReader> LineReader::open(const std::string& path, const LineOptions& options) {
   const bool is_stdin = path == "-";
@@ -32,11 +32,11 @@ Result<LineReader> LineReader::open(const std::string& path, const LineOptions& 
   struct stat status;
   if (::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode))
     return system_error(EISDIR, "read", std::move(name));
-  return LineReader(std::move(file), {}, std::move(name), options);
+  return LineReader(ByteSource::over_file(std::move(file), name), name, options);
 }
 
 LineReader LineReader::over(std::string_view text, std::string name, const LineOptions& options) {
-  return LineReader(FileDescriptor(), text, std::move(name), options);
+  return LineReader(ByteSource::over_text(text, name), name, options);
 }
 
 std::string LineReader::where(std::size_t line_number) const {
@@ -52,24 +52,15 @@ Status LineReader::fill() {
   }
   if (buffer_.size() < end_ + options_.read_bytes)
     buffer_.resize(std::max(buffer_.size() * 2, end_ + options_.read_bytes));
-  if (!file_.is_open()) {
-    const std::size_t bytes = text_.copy(buffer_.data() + end_, options_.read_bytes);
-    text_.remove_prefix(bytes);
-    end_ += bytes;
-    at_end_ = bytes == 0;
-    return {};
-  }
-  ssize_t bytes = -1;
-  do {
-    bytes = ::read(file_.get(), buffer_.data() + end_, options_.read_bytes);
-  } while (bytes < 0 && (errno == EINTR || (errno == EAGAIN && file_.wait_until(POLLIN))));
-  if (bytes < 0) {
+  Result<std::size_t> bytes = bytes_.read(buffer_.data() + end_, options_.read_bytes);
+  if (!bytes.ok()) {
     at_end_ = true;
-    end_ = 0;
-    return system_error(errno, "read", name_);
+    begin_ = end_ = 0;
+    if (bytes.error().code == Error::Code::kCorrupt) bytes.error().where = where(number_ + 1);
+    return bytes.error();
   }
-  end_ += static_cast<std::size_t>(bytes);
-  at_end_ = bytes == 0;
+  end_ += bytes.value();
+  at_end_ = bytes.value() == 0;
   return {};
 }
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "io/file_descriptor.h"
+#include "io/byte_source.h"
 #include "rerank/error.h"
 
 namespace rerank::io {
@@ -23,7 +23,7 @@ struct Line {
 };
 
 // Lines end in "\n" or "\r\n"; the last one may have no end. A byte order mark before the first line is dropped. All
-// other bytes come through as they are, NUL included.
+// other bytes come through as they are, NUL included. gzip and Zstandard data are unpacked first.
 class LineReader {
  public:
   // `path` "-" is standard input. kNotFound or kIo.
@@ -33,7 +33,8 @@ class LineReader {
 
   // The next line, or nothing after the last one.
   // kBadInput: this line is too long; the following call gives the one after it.
-  // kIo: the file cannot be read on; every following call gives nothing.
+  // kIo, or kCorrupt with the line for packed data that are cut or damaged: the file cannot be read on; every following
+  // call gives nothing.
   Result<std::optional<Line>> next();
 
   // "pairs.jsonl line 17": where errors about a line point.
@@ -41,14 +42,13 @@ class LineReader {
   const std::string& name() const { return name_; }
 
  private:
-  LineReader(FileDescriptor file, std::string_view text, std::string name, const LineOptions& options);
+  LineReader(ByteSource bytes, std::string name, const LineOptions& options);
   Status fill();
   Status drop_byte_order_mark();
   Error too_long();
   std::string_view buffered() const { return {buffer_.data() + begin_, end_ - begin_}; }
 
-  FileDescriptor file_;    // not open when the text is in memory
-  std::string_view text_;  // what is left of a text in memory
+  ByteSource bytes_;
   std::string name_;
   LineOptions options_;
   std::vector<char> buffer_;  // [begin_, end_) is read and not yet handed out
