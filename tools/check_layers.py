@@ -25,8 +25,9 @@ ARROWS = {
     "engine": "scoring models tokenizer kernels io base",
     "evaluation": "io base",
     "dialects": "io base",
+    "retrieval": "base",
     "server": "dialects engine io base",
-    "cli": "server engine evaluation io base",
+    "cli": "server engine evaluation retrieval io base",
 }
 # Headers outside of the tree that belong to one folder.
 ONLY_IN = {"immintrin.h": "kernels"}
