@@ -185,6 +185,7 @@ Result<EarlierRun> read_earlier(const Options& options, const FirstStage& stage)
 Exit run_run(const Options& options) {
   ProgressBar bar(options.quiet);
   BadRecords bad(options.on_error, bar);
+  if (const Status named = check_collection_options(options.first_stage); !named.ok()) return fail(named.error());
   // Before the model is loaded: a wrong file should not cost the wait.
   const Result<FirstStage> stage =
       read_first_stage(options.first_stage, [&](Error error) { return bad.meet(std::move(error)); });
@@ -221,12 +222,8 @@ void add_run(CLI::App& app, Program& program) {
   CLI::App* command = app.add_subcommand("run", "Reranks a first-stage run of a data set");
   auto options = std::make_shared<Options>();
   FirstStageOptions& first_stage = options->first_stage;
-  command->add_option("--dataset", first_stage.dataset, "A folder in BEIR form: corpus.jsonl, queries.jsonl, qrels/")
-      ->type_name("DIR")
-      ->required();
-  command->add_option("--run", first_stage.run, "The first stage's ranking: a TREC run file")
-      ->type_name("FILE")
-      ->required();
+  add_collection_options(*command, first_stage);
+  command->add_option("--run", first_stage.run, "The first stage's ranking: a run file")->type_name("FILE")->required();
   command->add_option("-o,--output", options->output, "The new ranking: a TREC run file; - for stdout")
       ->type_name("FILE|-")
       ->required();

@@ -40,6 +40,7 @@ std::string where_in_run(const std::string& file, std::string_view query_id, std
 
 // The judged queries of the split; empty where there is no such split and none is required.
 Result<std::optional<std::unordered_set<std::string>>> read_split_queries(const FirstStageOptions& options) {
+  if (options.dataset.empty()) return std::optional<std::unordered_set<std::string>>();
   Result<evaluation::Qrels> qrels = as_input(evaluation::read_split(options.dataset, options.split));
   if (!qrels.ok()) {
     if (qrels.error().code == Error::Code::kNotFound && !options.split_required)
@@ -53,8 +54,9 @@ Result<std::optional<std::unordered_set<std::string>>> read_split_queries(const 
 
 // The queries to rerank, with as many candidates as were asked for.
 Result<FirstStage> choose_queries(const FirstStageOptions& options, const Unknown& unknown) {
-  RERANK_ASSIGN(evaluation::Run run, as_input(evaluation::read_run(options.run)));
-  RERANK_ASSIGN(const std::vector<evaluation::Query> queries, as_input(evaluation::read_queries(options.dataset)));
+  RERANK_ASSIGN(evaluation::Run run, as_input(evaluation::read_run(options.run, unknown)));
+  RERANK_ASSIGN(const std::vector<evaluation::Query> queries,
+                as_input(evaluation::read_queries(collection_of(options).queries, unknown)));
   RERANK_ASSIGN(const auto split, read_split_queries(options));
   std::unordered_map<std::string_view, const std::string*> texts;
   for (const evaluation::Query& query : queries) texts.emplace(query.id, &query.text);
@@ -64,7 +66,9 @@ Result<FirstStage> choose_queries(const FirstStageOptions& options, const Unknow
     const auto text = texts.find(ranking.query_id);
     if (text == texts.end()) {
       RERANK_TRY(
-          unknown({Error::Code::kBadInput, fmt::format("query \"{}\" is not in queries.jsonl", ranking.query_id),
+          unknown({Error::Code::kBadInput,
+                   fmt::format("query \"{}\" is not in {}", ranking.query_id,
+                               collection_of(options).queries.filename().string()),
                    where_in_run(options.run, ranking.query_id, ""), "use the data set that the run was made on"}));
       continue;
     }
@@ -88,12 +92,38 @@ Result<FirstStage> choose_queries(const FirstStageOptions& options, const Unknow
 
 }  // namespace
 
+void add_collection_options(CLI::App& command, FirstStageOptions& options) {
+  command
+      .add_option("--dataset", options.dataset,
+                  "A folder in BEIR form (corpus.jsonl, queries.jsonl, qrels/) or FlagEmbedding's")
+      ->type_name("DIR");
+  command
+      .add_option("--corpus", options.corpus,
+                  "Passages: JSONL, CSV or TSV, or a folder of .txt and .md files, instead of the data set's")
+      ->type_name("FILE|DIR");
+  command.add_option("--topics", options.topics, "Queries: JSONL, CSV, TSV or TREC topics, instead of the data set's")
+      ->type_name("FILE");
+}
+
+Status check_collection_options(const FirstStageOptions& options) {
+  if (!options.dataset.empty() || (!options.corpus.empty() && !options.topics.empty())) return {};
+  return Error{Error::Code::kBadInput, "--dataset is required, or both --corpus and --topics", "", ""};
+}
+
+evaluation::Collection collection_of(const FirstStageOptions& options) {
+  evaluation::Collection collection;
+  if (!options.dataset.empty()) collection = evaluation::find_collection(options.dataset, options.split);
+  if (!options.corpus.empty()) collection.corpus = options.corpus;
+  if (!options.topics.empty()) collection.queries = options.topics;
+  return collection;
+}
+
 Result<FirstStage> read_first_stage(const FirstStageOptions& options, const Unknown& unknown) {
   RERANK_ASSIGN(FirstStage stage, choose_queries(options, unknown));
   std::unordered_set<std::string> wanted;
   for (const Candidates& candidates : stage.queries)
     wanted.insert(candidates.passage_ids.begin(), candidates.passage_ids.end());
-  RERANK_ASSIGN(stage.passages, as_input(evaluation::read_passages(options.dataset, wanted)));
+  RERANK_ASSIGN(stage.passages, as_input(evaluation::read_passages(collection_of(options).corpus, wanted, unknown)));
 
   for (Candidates& candidates : stage.queries) {
     std::vector<std::string> known;
@@ -102,7 +132,8 @@ Result<FirstStage> read_first_stage(const FirstStageOptions& options, const Unkn
         known.push_back(std::move(id));
       } else {
         RERANK_TRY(
-            unknown({Error::Code::kBadInput, fmt::format("passage \"{}\" is not in corpus.jsonl", id),
+            unknown({Error::Code::kBadInput,
+                     fmt::format("passage \"{}\" is not in {}", id, collection_of(options).corpus.filename().string()),
                      where_in_run(options.run, candidates.query_id, id), "use the data set that the run was made on"}));
       }
     }

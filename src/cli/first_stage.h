@@ -1,6 +1,7 @@
 // What `rerank run` works on: the best passages of a first-stage run, with the texts of a BEIR folder.
 #pragma once
 
+#include <CLI/App.hpp>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -13,11 +14,19 @@ namespace rerank::cli {
 
 struct FirstStageOptions {
   std::string dataset, run;
+  std::string corpus, topics;  // files (or a folder of texts) in place of the data set's; "" for none
   std::string split = "test";
   bool split_required = false;  // else a data set without that split is taken whole
   std::size_t top_k = 100;
   std::size_t queries = 0;  // only the first ones; 0: all
 };
+
+// Adds --dataset, --corpus and --topics.
+void add_collection_options(CLI::App& command, FirstStageOptions& options);
+// kBadInput where they do not name both passages and queries.
+Status check_collection_options(const FirstStageOptions& options);
+// Where passages and queries are.
+evaluation::Collection collection_of(const FirstStageOptions& options);
 
 struct Candidates {
   std::string query_id, query;
@@ -31,8 +40,9 @@ struct FirstStage {
   std::size_t not_in_split = 0;     // queries of the run that were left out
 };
 
-// A query or passage of the run that the data set lacks goes through `unknown`, which returns the error to stop with,
-// or success to leave it out. Such errors, and all others, come before anything is scored.
+// A line that cannot be used, and a query or passage of the run that the data set lacks, goes through `unknown`, which
+// returns the error to stop with, or success to leave it out. Such errors, and all others, come before anything is
+// scored.
 Result<FirstStage> read_first_stage(const FirstStageOptions& options, const std::function<Status(Error)>& unknown);
 
 }  // namespace rerank::cli

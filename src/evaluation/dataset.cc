@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/try.h"
 
@@ -11,7 +12,18 @@ namespace rerank::evaluation {
 namespace fs = std::filesystem;
 namespace {
 
-// Adds to an error about a missing file what the folder should look like.
+constexpr std::array<const char*, 3> kPackings = {"", ".gz", ".zst"};
+
+// The first of the names that is there, packed or not; else the first name.
+fs::path first_there(const fs::path& folder, std::initializer_list<std::string> names) {
+  std::error_code ignored;
+  for (const std::string& name : names)
+    for (const char* packing : kPackings)
+      if (const fs::path path = folder / (name + packing); fs::exists(path, ignored)) return path;
+  return folder / *names.begin();
+}
+
+// Adds to an error about a missing file what a folder should look like.
 template <class T>
 Result<T> with_layout(Result<T> result) {
   if (!result.ok() && result.error().code == Error::Code::kNotFound)
@@ -19,68 +31,86 @@ Result<T> with_layout(Result<T> result) {
   return result;
 }
 
-Result<io::JsonlReader> open_part(const fs::path& file) {
-  return with_layout(io::JsonlReader::open(file.string()));
+Error repeated(const TextRecord& record) {
+  return {Error::Code::kBadInput, fmt::format("_id \"{}\" stands in an earlier line already", record.id), record.where,
+          "keep one of the two lines"};
 }
 
-Error repeated(const io::JsonlObject& line, std::string_view id) {
-  return line.json.error(Error::Code::kBadInput, fmt::format("_id \"{}\" stands in an earlier line already", id),
-                         "keep one of the two lines");
+// The next record that can be used, or nothing after the last one.
+Result<std::optional<TextRecord>> next_good(TextReader& reader, const BadLine& bad) {
+  while (true) {
+    Result<std::optional<TextRecord>> record = reader.next();
+    if (record.ok() || record.error().code != Error::Code::kBadInput) return record;
+    RERANK_TRY(bad(std::move(record.error())));
+  }
 }
 
 std::string splits_of(const fs::path& qrels) {
   std::vector<std::string> splits;
   std::error_code code;
   for (fs::directory_iterator entry(qrels, code), end; !code && entry != end; entry.increment(code))
-    if (entry->path().extension() == ".tsv") splits.push_back(entry->path().stem().string());
+    if (const std::string name = entry->path().filename().string(); name.find(".tsv") != name.npos)
+      splits.push_back(name.substr(0, name.find(".tsv")));
   std::sort(splits.begin(), splits.end());
   return fmt::format("{}", fmt::join(splits, ", "));
 }
 
 }  // namespace
 
-Result<std::vector<Query>> read_queries(const fs::path& folder) {
-  RERANK_ASSIGN(io::JsonlReader lines, open_part(folder / "queries.jsonl"));
-  return read_queries(std::move(lines));
+Collection find_collection(const fs::path& folder, const std::string& split) {
+  return {first_there(folder, {"corpus.jsonl"}), first_there(folder, {"queries.jsonl", split + "_queries.jsonl"}),
+          first_there(folder, {"qrels/" + split + ".tsv", split + "_qrels.jsonl"})};
 }
 
-Result<std::vector<Query>> read_queries(io::JsonlReader lines) {
+Result<std::vector<Query>> read_queries(const fs::path& file, const BadLine& bad) {
+  RERANK_ASSIGN(TextReader reader, with_layout(TextReader::open(file, TextReader::Kind::kQueries)));
+  return read_queries(std::move(reader), bad);
+}
+
+Result<std::vector<Query>> read_queries(TextReader reader, const BadLine& bad) {
   std::vector<Query> queries;
   std::unordered_set<std::string> ids;
   while (true) {
-    RERANK_ASSIGN(const std::optional<io::JsonlObject> line, lines.next());
-    if (!line) return queries;
-    RERANK_ASSIGN(const std::string_view id, line->json.string_at("_id"));
-    RERANK_ASSIGN(const std::string_view text, line->json.string_at("text"));
-    if (!ids.emplace(id).second) return repeated(*line, id);
-    queries.push_back({std::string(id), std::string(text)});
+    RERANK_ASSIGN(std::optional<TextRecord> record, next_good(reader, bad));
+    if (!record) return queries;
+    if (!ids.insert(record->id).second) {
+      RERANK_TRY(bad(repeated(*record)));
+      continue;
+    }
+    queries.push_back({std::move(record->id), std::move(record->text)});
   }
 }
 
-Result<Passages> read_passages(const fs::path& folder, const std::unordered_set<std::string>& wanted) {
-  RERANK_ASSIGN(io::JsonlReader lines, open_part(folder / "corpus.jsonl"));
-  return read_passages(std::move(lines), wanted);
-}
-
-Result<Passages> read_passages(io::JsonlReader lines, const std::unordered_set<std::string>& wanted) {
-  Passages passages;
+Status for_each_passage(TextReader reader, const TakePassage& take, const BadLine& bad) {
   while (true) {
-    RERANK_ASSIGN(const std::optional<io::JsonlObject> line, lines.next());
-    if (!line) return passages;
-    RERANK_ASSIGN(const std::string_view id_view, line->json.string_at("_id"));
-    RERANK_ASSIGN(const std::string_view text, line->json.string_at("text"));
-    RERANK_ASSIGN(std::string passage, line->json.string_or("title", ""));
-    std::string id(id_view);
-    if (!wanted.contains(id)) continue;
-    if (!passage.empty()) passage += ' ';
-    passage += text;
-    if (!passages.emplace(id, std::move(passage)).second) return repeated(*line, id);
+    RERANK_ASSIGN(std::optional<TextRecord> record, next_good(reader, bad));
+    if (!record) return {};
+    RERANK_TRY(take(std::move(*record)));
   }
+}
+
+Result<Passages> read_passages(const fs::path& file, const std::unordered_set<std::string>& wanted,
+                               const BadLine& bad) {
+  RERANK_ASSIGN(TextReader reader, with_layout(TextReader::open(file, TextReader::Kind::kPassages)));
+  return read_passages(std::move(reader), wanted, bad);
+}
+
+Result<Passages> read_passages(TextReader reader, const std::unordered_set<std::string>& wanted, const BadLine& bad) {
+  Passages passages;
+  RERANK_TRY(for_each_passage(
+      std::move(reader),
+      [&](TextRecord record) -> Status {
+        if (!wanted.contains(record.id)) return {};
+        if (passages.contains(record.id)) return bad(repeated(record));
+        passages.emplace(std::move(record.id), std::move(record.text));
+        return {};
+      },
+      bad));
+  return passages;
 }
 
 Result<Qrels> read_split(const fs::path& folder, const std::string& split) {
-  const fs::path file = folder / "qrels" / (split + ".tsv");
-  Result<Qrels> qrels = with_layout(read_qrels(file.string()));
+  Result<Qrels> qrels = with_layout(read_qrels(find_collection(folder, split).qrels.string()));
   if (!qrels.ok() && qrels.error().code == Error::Code::kNotFound)
     if (const std::string splits = splits_of(folder / "qrels"); !splits.empty())
       qrels.error().fix = fmt::format("this data set has the splits {}", splits);

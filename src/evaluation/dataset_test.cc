@@ -10,8 +10,8 @@ namespace {
 
 using rerank::testing::TempFolder;
 
-io::JsonlReader lines_of(std::string_view text) {
-  return io::JsonlReader(io::LineReader::over(text, "c.jsonl"));
+TextReader reader_of(std::string_view text, TextReader::Kind kind) {
+  return TextReader::over(io::LineReader::over(text, "c.jsonl"), kind);
 }
 
 TEST(Dataset, ReadsAFolder) {
@@ -24,11 +24,11 @@ TEST(Dataset, ReadsAFolder) {
                "{\"_id\": \"q2\", \"text\": \"b\"}\n{\"_id\": \"q1\", \"text\": \"a\", \"metadata\": {}}\n");
   folder.write("qrels/dev.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t1\n");
 
-  const auto passages = read_passages(folder.path(), {"d1", "d2", "d3", "d9"});
+  const auto passages = read_passages(folder.path() / "corpus.jsonl", {"d1", "d2", "d3", "d9"});
   ASSERT_TRUE(passages.ok()) << passages.error().message();
   EXPECT_EQ(passages.value(), (Passages{{"d1", "Pandas eat bamboo."}, {"d2", "no title"}, {"d3", ""}}));
 
-  const auto queries = read_queries(folder.path());
+  const auto queries = read_queries(folder.path() / "queries.jsonl");
   ASSERT_TRUE(queries.ok()) << queries.error().message();
   ASSERT_EQ(queries.value().size(), 2U);
   EXPECT_EQ(queries.value()[0].id, "q2");
@@ -43,8 +43,9 @@ TEST(Dataset, ReadsAFolder) {
 
 TEST(Dataset, SaysWhatAFolderShouldHold) {
   const TempFolder folder;
-  for (const Error& error : {read_passages(folder.path(), {}).error(), read_queries(folder.path()).error(),
-                             read_split(folder.path(), "test").error()}) {
+  for (const Error& error :
+       {read_passages(folder.path() / "corpus.jsonl", {}).error(),
+        read_queries(folder.path() / "queries.jsonl").error(), read_split(folder.path(), "test").error()}) {
     EXPECT_EQ(error.code, Error::Code::kNotFound);
     EXPECT_EQ(error.fix, "a data set is a folder with corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv");
   }
@@ -72,15 +73,43 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(RefusedPassage, NamesTheLine) {
   const auto& [why, second_line, message] = GetParam();
   const std::string text = "{\"_id\": \"d1\", \"text\": \"x\"}\n" + second_line + "\n";
-  const auto passages = read_passages(lines_of(text), {"d1", "d2"});
+  const auto passages = read_passages(reader_of(text, TextReader::Kind::kPassages), {"d1", "d2"});
   ASSERT_FALSE(passages.ok());
   EXPECT_EQ(passages.error().code, Error::Code::kBadInput);
   EXPECT_NE(passages.error().message().find(message), std::string::npos) << passages.error().message();
   if (message.find("title") == message.npos) {
-    const auto queries = read_queries(lines_of(text));
+    const auto queries = read_queries(reader_of(text, TextReader::Kind::kQueries));
     ASSERT_FALSE(queries.ok());
     EXPECT_NE(queries.error().message().find(message), std::string::npos) << queries.error().message();
   }
+}
+
+TEST(Dataset, FindsFlagEmbeddingsLayoutAndPackedParts) {
+  const TempFolder folder;
+  folder.write("corpus.jsonl.gz", "");
+  folder.write("dev_queries.jsonl", "{\"id\": \"q1\", \"text\": \"a\"}\n");
+  folder.write("dev_qrels.jsonl.zst", "");
+  folder.write("dev_qrels.jsonl", "{\"qid\": \"q1\", \"docid\": \"d1\", \"relevance\": 1}\n");
+  const Collection found = find_collection(folder.path(), "dev");
+  EXPECT_EQ(found.corpus.filename(), "corpus.jsonl.gz");
+  EXPECT_EQ(found.queries.filename(), "dev_queries.jsonl");
+  EXPECT_EQ(found.qrels.filename(), "dev_qrels.jsonl");
+  EXPECT_EQ(read_queries(found.queries).value()[0].id, "q1");
+  EXPECT_EQ(read_split(folder.path(), "dev").value().queries.size(), 1U);
+}
+
+TEST(Dataset, LeavesOutBadLinesWhereThatIsAllowed) {
+  std::vector<std::string> met;
+  const BadLine skip = [&](Error error) -> Status {
+    met.push_back(error.where);
+    return {};
+  };
+  const std::string text =
+      "{\"_id\":\"a\",\"text\":\"1\"}\nx\n{\"_id\":\"a\",\"text\":\"2\"}\n{\"_id\":\"b\",\"text\":\"3\"}\n";
+  EXPECT_EQ(read_passages(reader_of(text, TextReader::Kind::kPassages), {"a", "b"}, skip).value(),
+            (Passages{{"a", "1"}, {"b", "3"}}));
+  EXPECT_EQ(read_queries(reader_of(text, TextReader::Kind::kQueries), skip).value().size(), 2U);
+  EXPECT_EQ(met, (std::vector<std::string>{"c.jsonl line 2", "c.jsonl line 3", "c.jsonl line 2", "c.jsonl line 3"}));
 }
 
 // In each collection, every passage of the first stage and every judged query has its text.
@@ -93,10 +122,10 @@ TEST(Dataset, HoldsWhatRunsAndJudgementsName) {
     std::unordered_set<std::string> wanted;
     for (const Ranking& ranking : run.value().rankings)
       for (const ScoredPassage& passage : ranking.passages) wanted.insert(passage.passage_id);
-    const auto passages = read_passages(folder, wanted);
+    const auto passages = read_passages(folder / "corpus.jsonl", wanted);
     ASSERT_TRUE(passages.ok()) << passages.error().message();
     EXPECT_EQ(passages.value().size(), wanted.size()) << name;
-    const auto queries = read_queries(folder);
+    const auto queries = read_queries(folder / "queries.jsonl");
     const auto qrels = read_split(folder, "test");
     ASSERT_TRUE(queries.ok() && qrels.ok()) << name;
     EXPECT_EQ(queries.value().size(), qrels.value().queries.size()) << name;

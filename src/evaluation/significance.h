@@ -14,8 +14,8 @@ enum class PairedTest {
   kPermutation,  // of the mean difference under random exchange of the two systems: no assumption about the
                  // differences. All 2^n exchanges for up to 16 queries that differ, else 100,000 random ones, always
                  // the same
-  kWilcoxon,  // of the signed ranks, queries without a difference left out. The exact distribution, ties included,
-              // for up to 50 queries that differ, else the normal approximation with correction for ties
+  kWilcoxon,     // of the signed ranks, queries without a difference left out. The exact distribution, ties included,
+                 // for up to 50 queries that differ, else the normal approximation with correction for ties
 };
 
 struct Comparison {

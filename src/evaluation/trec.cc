@@ -3,15 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <iterator>
 #include <limits>
-#include <numeric>
 #include <optional>
-#include <unordered_map>
 
 #include "base/try.h"
+#include "evaluation/columns.h"
+#include "evaluation/json_pairs.h"
+#include "evaluation/pairs_by_query.h"
 
 namespace rerank::evaluation {
 namespace {
@@ -20,33 +22,8 @@ constexpr std::string_view kBlanks = " \t\r\v\f";
 constexpr std::string_view kNoIdBytes = " \t\r\v\f\n";
 constexpr const char* kRunForm = "a line is QUERY Q0 PASSAGE RANK SCORE TAG";
 constexpr const char* kTrecForm = "a line is QUERY ITERATION PASSAGE RELEVANCE; BEIR files begin with a header line";
-constexpr const char* kBeirHeader = "query-id\tcorpus-id\tscore";
+constexpr const char* kMsMarcoForm = "a line is QUERY<TAB>PASSAGE<TAB>RANK";
 constexpr const char* kBeirForm = "a line is QUERY<TAB>PASSAGE<TAB>RELEVANCE";
-
-using Columns = std::vector<std::string_view>;
-
-// Divides at runs of blanks. `columns` is reused from line to line.
-void split_at_blanks(std::string_view line, Columns& columns) {
-  columns.clear();
-  std::size_t begin = line.find_first_not_of(kBlanks);
-  while (begin != line.npos) {
-    const std::size_t end = std::min(line.find_first_of(kBlanks, begin), line.size());
-    columns.push_back(line.substr(begin, end - begin));
-    begin = line.find_first_not_of(kBlanks, end);
-  }
-}
-
-// Divides at every tab.
-void split_at_tabs(std::string_view line, Columns& columns) {
-  columns.clear();
-  std::size_t begin = 0;
-  while (true) {
-    const std::size_t end = line.find('\t', begin);
-    columns.push_back(line.substr(begin, end - begin));
-    if (end == line.npos) return;
-    begin = end + 1;
-  }
-}
 
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
@@ -64,70 +41,120 @@ std::optional<float> parse_score(std::string_view text) {
   return static_cast<float>(*number);
 }
 
-Error bad_line(const io::LineReader& lines, std::size_t number, std::string what, const char* fix) {
-  return {Error::Code::kBadInput, std::move(what), lines.where(number), fix};
+// The next line that is not blank.
+Result<std::optional<io::Line>> next_line(io::LineReader& lines) {
+  while (true) {
+    RERANK_ASSIGN(const std::optional<io::Line> line, lines.next());
+    if (!line || line->text.find_first_not_of(kBlanks) != line->text.npos) return line;
+  }
 }
 
-// Collects the (query, passage) pairs of a file, query by query in the order of their first line.
-//   Entry    ScoredPassage or Judgement, with a passage_id
-template <class Entry>
-class PairsByQuery {
+constexpr ColumnNames kQuery{"query", kQueryColumn}, kPassage{"passage", kPassageColumn};
+
+// The value of a pair, as it stands in a JSON text: simdjson has checked that a number is well-formed.
+std::string text_of(const io::Json& value) {
+  return value.element().is_number() ? std::string(simdjson::minify(value.element())) : std::string();
+}
+
+struct TextPair {
+  std::string_view query_id, passage_id, value;
+};
+
+// How the columns of a file without JSON are read: chosen by its first line.
+class PairColumns {
  public:
-  struct Group {
-    std::string query_id;
-    std::vector<Entry> entries;
-    std::vector<std::size_t> lines;  // [entries]
-  };
+  enum class Kind { kRun, kQrels };
 
-  void add(std::string_view query_id, Entry entry, std::size_t line) {
-    // Almost always the query of the line before.
-    if (groups_.empty() || groups_[current_].query_id != query_id) {
-      const auto [at, is_new] = group_of_.try_emplace(std::string(query_id), groups_.size());
-      if (is_new) groups_.push_back({std::string(query_id), {}, {}});
-      current_ = at->second;
-    }
-    groups_[current_].entries.push_back(std::move(entry));
-    groups_[current_].lines.push_back(line);
+  // Whether `first` is a header, which holds no pair.
+  Result<bool> choose(std::string_view first, Kind kind) {
+    kind_ = kind;
+    const std::array value{ColumnNames{"value", kind == Kind::kRun ? std::span<const std::string_view>(kScoreColumn)
+                                                                   : std::span<const std::string_view>(kGradeColumn)}};
+    const std::array required{kQuery, kPassage, value[0]};
+    named_ = NamedColumns::find(first, required);
+    if (named_) return true;
+    if (kind == Kind::kQrels && first.starts_with("query-id"))
+      return Error{Error::Code::kBadInput,
+                   fmt::format("header is \"{}\", expected query-id, corpus-id and score", first), "",
+                   "divide the three columns by single tabs"};
+    split_at_tabs(first, columns_);
+    // MS MARCO's runs have ranks and no scores.
+    is_ranked_ = kind == Kind::kRun && columns_.size() == 3 && parse_number<int>(columns_[2]).has_value();
+    return false;
   }
 
-  // The first line that repeats a pair of its query, if there is one.
-  Status check_unique(const io::LineReader& lines) const {
-    for (const Group& group : groups_) {
-      std::vector<std::size_t> order(group.entries.size());
-      std::iota(order.begin(), order.end(), std::size_t{0});
-      std::sort(order.begin(), order.end(), [&group](std::size_t a, std::size_t b) {
-        const int compared = group.entries[a].passage_id.compare(group.entries[b].passage_id);
-        return compared != 0 ? compared < 0 : a < b;
-      });
-      for (std::size_t i = 1; i < order.size(); ++i) {
-        const std::size_t first = order[i - 1], second = order[i];
-        if (group.entries[first].passage_id == group.entries[second].passage_id)
-          return bad_line(lines, group.lines[second],
-                          fmt::format("query {} and passage {} stand in line {} already", group.query_id,
-                                      group.entries[second].passage_id, group.lines[first]),
-                          "keep one of the two lines");
-      }
+  Result<TextPair> parse(std::string_view line) {
+    if (named_) {
+      RERANK_ASSIGN(const std::span<const std::string> fields, named_->read(line));
+      return TextPair{fields[0], fields[1], fields[2]};
     }
-    return {};
+    is_ranked_ ? split_at_tabs(line, columns_) : split_at_blanks(line, columns_);
+    const std::size_t expected = is_ranked_ ? 3 : kind_ == Kind::kRun ? 6 : 4;
+    if (columns_.size() != expected)
+      return Error{Error::Code::kBadInput, fmt::format("has {} columns, expected {}", columns_.size(), expected), "",
+                   is_ranked_            ? kMsMarcoForm
+                   : kind_ == Kind::kRun ? kRunForm
+                                         : kTrecForm};
+    if (!is_ranked_) return TextPair{columns_[0], columns_[2], columns_[kind_ == Kind::kRun ? 4 : 3]};
+    const auto rank = parse_number<int>(columns_[2]);
+    if (!rank || *rank < 0)
+      return Error{Error::Code::kBadInput, fmt::format("rank is \"{}\", expected a whole number", columns_[2]), "",
+                   kMsMarcoForm};
+    score_ = std::to_string(-*rank);
+    return TextPair{columns_[0], columns_[1], score_};
   }
 
-  std::vector<Group> take() { return std::move(groups_); }
-  bool empty() const { return groups_.empty(); }
+  const char* form() const { return kind_ == Kind::kRun ? kRunForm : kTrecForm; }
 
  private:
-  std::vector<Group> groups_;
-  std::unordered_map<std::string, std::size_t> group_of_;
-  std::size_t current_ = 0;
+  Kind kind_ = Kind::kRun;
+  std::optional<NamedColumns> named_;
+  bool is_ranked_ = false;
+  Columns columns_;
+  std::string score_;
 };
 
-// Which columns hold what, in one of the two forms of judgements.
-struct QrelsForm {
-  bool is_beir;
-  std::size_t columns, query, passage, relevance;
-  const char* fix;
-};
-constexpr QrelsForm kTrec{false, 4, 0, 2, 3, kTrecForm};
-constexpr QrelsForm kBeir{true, 3, 0, 1, 2, kBeirForm};
+bool is_id(std::string_view id) {
+  return !id.empty() && id.find_first_of(kNoIdBytes) == id.npos;
+}
+
+// Reads a file in any of its forms. add(query_id, passage_id, value, line) returns the error that the value makes.
+template <class Pairs, class Add>
+Status read_pairs(io::LineReader& lines, PairColumns::Kind kind, const BadLine& bad, Pairs& pairs, const Add& add) {
+  RERANK_ASSIGN(std::optional<io::Line> line, next_line(lines));
+  if (line && looks_like_json(line->text)) {
+    const TakePair take = [&](std::string_view query_id, std::string_view passage_id, const io::Json& value,
+                              std::size_t number) -> Status {
+      Status status = add(query_id, passage_id, text_of(value), number);
+      if (status.ok()) return {};
+      status.error().where = value.where();
+      return bad(std::move(status.error()));
+    };
+    RERANK_TRY(read_json_pairs(*line, lines, bad, take));
+  } else if (line) {
+    PairColumns columns;
+    Result<bool> is_header = columns.choose(line->text, kind);
+    if (!is_header.ok()) {
+      is_header.error().where = lines.where(line->number);
+      return is_header.error();
+    }
+    if (is_header.value()) {
+      RERANK_ASSIGN(line, next_line(lines));
+    }
+    while (line) {
+      Result<TextPair> pair = columns.parse(line->text);
+      Status status = pair.ok() ? add(pair.value().query_id, pair.value().passage_id, pair.value().value, line->number)
+                                : Status(pair.error());
+      if (!status.ok()) {
+        status.error().where = lines.where(line->number);
+        if (status.error().fix.empty()) status.error().fix = columns.form();
+        RERANK_TRY(bad(std::move(status.error())));
+      }
+      RERANK_ASSIGN(line, next_line(lines));
+    }
+  }
+  return pairs.check_unique([&](std::size_t number) { return number == 0 ? lines.name() : lines.where(number); }, bad);
+}
 
 }  // namespace
 
@@ -137,68 +164,47 @@ void sort_as_trec_eval(std::span<ScoredPassage> passages) {
   });
 }
 
-Result<Run> read_run(const std::string& path) {
+Result<Run> read_run(const std::string& path, const BadLine& bad) {
   RERANK_ASSIGN(io::LineReader lines, io::LineReader::open(path));
-  return read_run(std::move(lines));
+  return read_run(std::move(lines), bad);
 }
 
-Result<Run> read_run(io::LineReader lines) {
+Result<Run> read_run(io::LineReader lines, const BadLine& bad) {
   PairsByQuery<ScoredPassage> pairs;
-  Columns columns;
-  while (true) {
-    RERANK_ASSIGN(const std::optional<io::Line> line, lines.next());
-    if (!line) break;
-    split_at_blanks(line->text, columns);
-    if (columns.empty()) continue;
-    if (columns.size() != 6)
-      return bad_line(lines, line->number, fmt::format("has {} columns, expected 6", columns.size()), kRunForm);
-    const auto score = parse_score(columns[4]);
-    if (!score)
-      return bad_line(lines, line->number, fmt::format("score is \"{}\", expected a finite number", columns[4]),
-                      kRunForm);
-    pairs.add(columns[0], {std::string(columns[2]), *score}, line->number);
-  }
-  RERANK_TRY(pairs.check_unique(lines));
+  RERANK_TRY(read_pairs(
+      lines, PairColumns::Kind::kRun, bad, pairs,
+      [&](std::string_view query_id, std::string_view passage_id, std::string_view value, std::size_t line) -> Status {
+        if (!is_id(query_id) || !is_id(passage_id))
+          return Error{Error::Code::kBadInput, "an id is empty or holds a blank", "", ""};
+        const auto score = parse_score(value);
+        if (!score)
+          return Error{Error::Code::kBadInput, fmt::format("score is \"{}\", expected a finite number", value), "", ""};
+        pairs.add(query_id, {std::string(passage_id), *score}, line);
+        return {};
+      }));
   if (pairs.empty()) return Error{Error::Code::kBadInput, "holds no ranking", lines.name(), kRunForm};
   Run run;
   for (auto& group : pairs.take()) run.rankings.push_back({std::move(group.query_id), std::move(group.entries)});
   return run;
 }
 
-Result<Qrels> read_qrels(const std::string& path) {
+Result<Qrels> read_qrels(const std::string& path, const BadLine& bad) {
   RERANK_ASSIGN(io::LineReader lines, io::LineReader::open(path));
-  return read_qrels(std::move(lines));
+  return read_qrels(std::move(lines), bad);
 }
 
-Result<Qrels> read_qrels(io::LineReader lines) {
+Result<Qrels> read_qrels(io::LineReader lines, const BadLine& bad) {
   PairsByQuery<Judgement> pairs;
-  Columns columns;
-  std::optional<QrelsForm> form;
-  while (true) {
-    RERANK_ASSIGN(const std::optional<io::Line> line, lines.next());
-    if (!line) break;
-    if (line->text.find_first_not_of(kBlanks) == line->text.npos) continue;
-    if (!form) {
-      form = line->text == kBeirHeader ? kBeir : kTrec;
-      if (form->is_beir) continue;
-      if (line->text.starts_with("query-id"))
-        return bad_line(lines, line->number,
-                        fmt::format("header is \"{}\", expected query-id, corpus-id and score", line->text),
-                        "divide the three columns by single tabs");
-    }
-    form->is_beir ? split_at_tabs(line->text, columns) : split_at_blanks(line->text, columns);
-    if (columns.size() != form->columns)
-      return bad_line(lines, line->number, fmt::format("has {} columns, expected {}", columns.size(), form->columns),
-                      form->fix);
-    if (columns[form->query].empty() || columns[form->passage].empty())
-      return bad_line(lines, line->number, "an id is empty", form->fix);
-    const auto relevance = parse_number<int>(columns[form->relevance]);
-    if (!relevance)
-      return bad_line(lines, line->number,
-                      fmt::format("relevance is \"{}\", expected an integer", columns[form->relevance]), form->fix);
-    pairs.add(columns[form->query], {std::string(columns[form->passage]), *relevance}, line->number);
-  }
-  RERANK_TRY(pairs.check_unique(lines));
+  RERANK_TRY(read_pairs(
+      lines, PairColumns::Kind::kQrels, bad, pairs,
+      [&](std::string_view query_id, std::string_view passage_id, std::string_view value, std::size_t line) -> Status {
+        if (query_id.empty() || passage_id.empty()) return Error{Error::Code::kBadInput, "an id is empty", "", ""};
+        const auto relevance = parse_number<int>(value);
+        if (!relevance)
+          return Error{Error::Code::kBadInput, fmt::format("relevance is \"{}\", expected an integer", value), "", ""};
+        pairs.add(query_id, {std::string(passage_id), *relevance}, line);
+        return {};
+      }));
   if (pairs.empty()) return Error{Error::Code::kBadInput, "holds no judgement", lines.name(), kTrecForm};
   Qrels qrels;
   for (auto& group : pairs.take()) qrels.queries.push_back({std::move(group.query_id), std::move(group.entries)});
@@ -215,7 +221,6 @@ Result<std::string> RunWriter::lines(std::string_view query_id, std::span<const 
   const auto refuse = [&](std::string what) {
     return Error{Error::Code::kBadInput, std::move(what), output_.name(), "a run file divides its columns by blanks"};
   };
-  const auto is_id = [](std::string_view id) { return !id.empty() && id.find_first_of(kNoIdBytes) == id.npos; };
   if (!is_id(query_id)) return refuse(fmt::format("query id \"{}\" is empty or holds a blank", query_id));
   std::string lines;
   std::size_t rank = 0;

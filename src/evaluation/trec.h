@@ -1,4 +1,4 @@
-// Rankings and judgements in the file forms of TREC and BEIR. Ids are opaque bytes without blanks.
+// Rankings and judgements in the file forms of the field. Ids are opaque bytes without blanks.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "evaluation/bad_line.h"
 #include "io/lines.h"
 #include "io/output.h"
 #include "rerank/error.h"
@@ -47,19 +48,25 @@ struct Qrels {
 // The rank column of a run file plays no part.
 void sort_as_trec_eval(std::span<ScoredPassage> passages);
 
-// Reads "QUERY Q0 PASSAGE RANK SCORE TAG" lines, columns divided by blanks or tabs; blank lines are passed over.
-// kNotFound or kIo for the file; kBadInput, with file and line, for a wrong number of columns, a score that is no
-// finite float, a (query, passage) pair that is there twice, or no line at all.
-Result<Run> read_run(const std::string& path);
-Result<Run> read_run(io::LineReader lines);
+// Reads a ranking in one of these forms, told apart by the first line:
+//   TREC      "QUERY Q0 PASSAGE RANK SCORE TAG", columns divided by blanks or tabs
+//   MS MARCO  "QUERY<TAB>PASSAGE<TAB>RANK"; the score is minus the rank
+//   named     a header that names a query, a passage and a score column, then CSV or TSV
+//   JSON      see json_pairs.h
+// Blank lines are passed over, packed files are unpacked. kNotFound, kIo, kCorrupt for the file; kBadInput, with file
+// and line, for a wrong number of columns, a score that is no finite float, a (query, passage) pair that is there
+// twice, where `bad` does not let it pass; or for no pair at all.
+Result<Run> read_run(const std::string& path, const BadLine& bad = stop_at_bad_line);
+Result<Run> read_run(io::LineReader lines, const BadLine& bad = stop_at_bad_line);
 
-// Reads judgements in one of two forms, told apart by the first line:
-//   BEIR  a header "query-id<TAB>corpus-id<TAB>score", then those three columns divided by single tabs
-//   TREC  "QUERY ITERATION PASSAGE RELEVANCE", columns divided by blanks or tabs
-// kNotFound or kIo for the file; kBadInput, with file and line, for a wrong number of columns, a relevance that is no
-// integer, a pair that is judged twice, or no judgement at all.
-Result<Qrels> read_qrels(const std::string& path);
-Result<Qrels> read_qrels(io::LineReader lines);
+// Reads judgements in one of these forms, told apart by the first line:
+//   TREC   "QUERY ITERATION PASSAGE RELEVANCE", columns divided by blanks or tabs
+//   named  a header that names a query, a passage and a relevance column, as BEIR's query-id, corpus-id and score, then
+//          CSV or TSV; ids may hold blanks
+//   JSON   see json_pairs.h
+// Errors are those of read_run, with a relevance that is no integer.
+Result<Qrels> read_qrels(const std::string& path, const BadLine& bad = stop_at_bad_line);
+Result<Qrels> read_qrels(io::LineReader lines, const BadLine& bad = stop_at_bad_line);
 
 // Writes a run query by query, so that what was ranked is on disk before the next query begins.
 class RunWriter {

@@ -58,19 +58,38 @@ void PrintTo(const RefusedCase& row, std::ostream* out) {
 class AcceptedRun : public ::testing::TestWithParam<AcceptedCase> {};
 INSTANTIATE_TEST_SUITE_P(
     Table, AcceptedRun,
-    ::testing::Values(AcceptedCase{"one blank between columns", "q1 Q0 d1 1 12.5 t\nq1 Q0 d2 2 -3 t\nq2 Q0 d1 1 1 t\n",
-                                   "q1: d1=12.5 d2=-3; q2: d1=1"},
-                      AcceptedCase{"tabs, more blanks, blanks at the ends", " q1\tQ0  d1 \t1 2 t \n", "q1: d1=2"},
-                      AcceptedCase{"CRLF, a byte order mark, no last line end",
-                                   "\xEF\xBB\xBFq1 Q0 d1 1 2 t\r\nq1 Q0 d2 2 1 t", "q1: d1=2 d2=1"},
-                      AcceptedCase{"blank lines", "\n  \nq1 Q0 d1 1 2 t\n\n", "q1: d1=2"},
-                      AcceptedCase{"a query in two places", "q1 Q0 a 1 2 t\nq2 Q0 a 1 2 t\nq1 Q0 b 2 1 t\n",
-                                   "q1: a=2 b=1; q2: a=2"},
-                      AcceptedCase{"ranks play no part", "q1 Q0 a x 1 t\nq1 Q0 b -1 2 t\n", "q1: a=1 b=2"},
-                      AcceptedCase{"ids are bytes", "\xE4 Q0 \xC3\xA4/#1 1 1 t\n", "\xE4: \xC3\xA4/#1=1"},
-                      AcceptedCase{"all ways to write a number", "q Q0 a 1 +1e2 t\nq Q0 b 1 .5 t\nq Q0 c 1 -0 t\n",
-                                   "q: a=100 b=0.5 c=-0"},
-                      AcceptedCase{"rounded to float", "q Q0 a 1 1.00000001 t\n", "q: a=1"}));
+    ::testing::Values(
+        AcceptedCase{"one blank between columns", "q1 Q0 d1 1 12.5 t\nq1 Q0 d2 2 -3 t\nq2 Q0 d1 1 1 t\n",
+                     "q1: d1=12.5 d2=-3; q2: d1=1"},
+        AcceptedCase{"tabs, more blanks, blanks at the ends", " q1\tQ0  d1 \t1 2 t \n", "q1: d1=2"},
+        AcceptedCase{"CRLF, a byte order mark, no last line end", "\xEF\xBB\xBFq1 Q0 d1 1 2 t\r\nq1 Q0 d2 2 1 t",
+                     "q1: d1=2 d2=1"},
+        AcceptedCase{"blank lines", "\n  \nq1 Q0 d1 1 2 t\n\n", "q1: d1=2"},
+        AcceptedCase{"a query in two places", "q1 Q0 a 1 2 t\nq2 Q0 a 1 2 t\nq1 Q0 b 2 1 t\n", "q1: a=2 b=1; q2: a=2"},
+        AcceptedCase{"ranks play no part", "q1 Q0 a x 1 t\nq1 Q0 b -1 2 t\n", "q1: a=1 b=2"},
+        AcceptedCase{"ids are bytes", "\xE4 Q0 \xC3\xA4/#1 1 1 t\n", "\xE4: \xC3\xA4/#1=1"},
+        AcceptedCase{"all ways to write a number", "q Q0 a 1 +1e2 t\nq Q0 b 1 .5 t\nq Q0 c 1 -0 t\n",
+                     "q: a=100 b=0.5 c=-0"},
+        AcceptedCase{"rounded to float", "q Q0 a 1 1.00000001 t\n", "q: a=1"},
+        AcceptedCase{"MS MARCO", "q1\td1\t1\nq1\td2\t2\n", "q1: d1=-1 d2=-2"},
+        AcceptedCase{"TSV with names", "rank\tscore\tdocno\tqid\n1\t2.5\td1\tq1\n", "q1: d1=2.5"},
+        AcceptedCase{"CSV with names, CRLF and a byte order mark",
+                     "\xEF\xBB\xBFQuery-ID,doc_id,Score,note\r\nq1,\"d,\"\"1\"\"\",2.5,\r\n", "q1: d,\"1\"=2.5"},
+        AcceptedCase{"semicolons", "query_id;docid;score\nq1;d1;2\n", "q1: d1=2"},
+        AcceptedCase{"flat JSON", "\n{\"q1\": {\"d1\": 2.5,\n\"d2\": 1}, \"q2\": {\"d1\": -1e1}}",
+                     "q1: d1=2.5 d2=1; q2: d1=-10"},
+        AcceptedCase{"FlagEmbedding's results",
+                     R"({"eval_name": "x", "split": "test", "search_results": {"q1": {"d1": 2}}})", "q1: d1=2"},
+        AcceptedCase{"mteb's predictions",
+                     R"({"mteb_model_meta": {"a": {"b": 1}}, "default": {"test": {"q1": {"d1": 2}}}})", "q1: d1=2"},
+        AcceptedCase{"rank_llm, one a line",
+                     R"({"query":{"qid":7,"text":"x"},"candidates":[{"docid":"a","score":2,"doc":{}},)"
+                     R"({"docid":8,"score":1}]})"
+                     "\n\n"
+                     R"({"query":{"qid":"q2"},"candidates":[{"docid":"a","score":0.5}]})",
+                     "7: a=2 8=1; q2: a=0.5"},
+        AcceptedCase{"rank_llm in a list",
+                     "[\n{\"query\":{\"qid\":\"q1\"},\n\"candidates\":[{\"docid\":\"a\",\"score\":2}]}]", "q1: a=2"}));
 TEST_P(AcceptedRun, IsRead) {
   const auto& [why, file, read] = GetParam();
   const auto run = run_of(file);
@@ -81,19 +100,38 @@ TEST_P(AcceptedRun, IsRead) {
 class RefusedRun : public ::testing::TestWithParam<RefusedCase> {};
 INSTANTIATE_TEST_SUITE_P(
     Table, RefusedRun,
-    ::testing::Values(RefusedCase{"nothing", "\n", "r.trec: holds no ranking"},
-                      RefusedCase{"five columns", "q Q0 a 1 1 t\nq Q0 b 1 1\n",
-                                  "r.trec line 2: has 5 columns, expected 6 (a line is QUERY Q0 PASSAGE"},
-                      RefusedCase{"seven columns", "q Q0 a 1 1 my tag\n", "r.trec line 1: has 7 columns"},
-                      RefusedCase{"NaN", "q Q0 a 1 nan t\n",
-                                  "r.trec line 1: score is \"nan\", expected a finite number"},
-                      RefusedCase{"infinity", "q Q0 a 1 -inf t\n", "score is \"-inf\""},
-                      RefusedCase{"beyond the floats", "q Q0 a 1 1e39 t\n", "score is \"1e39\""},
-                      RefusedCase{"beyond the doubles", "q Q0 a 1 1e999 t\n", "score is \"1e999\""},
-                      RefusedCase{"no number", "q Q0 a 1 1,5 t\n", "score is \"1,5\""},
-                      RefusedCase{"two signs", "q Q0 a 1 +-1 t\n", "score is \"+-1\""},
-                      RefusedCase{"a pair twice", "q Q0 a 1 2 t\nr Q0 a 1 2 t\n\nq Q0 a 2 1 t\n",
-                                  "r.trec line 4: query q and passage a stand in line 1 already (keep one"}));
+    ::testing::Values(
+        RefusedCase{"nothing", "\n", "r.trec: holds no ranking"},
+        RefusedCase{"five columns", "q Q0 a 1 1 t\nq Q0 b 1 1\n",
+                    "r.trec line 2: has 5 columns, expected 6 (a line is QUERY Q0 PASSAGE"},
+        RefusedCase{"seven columns", "q Q0 a 1 1 my tag\n", "r.trec line 1: has 7 columns"},
+        RefusedCase{"NaN", "q Q0 a 1 nan t\n", "r.trec line 1: score is \"nan\", expected a finite number"},
+        RefusedCase{"infinity", "q Q0 a 1 -inf t\n", "score is \"-inf\""},
+        RefusedCase{"beyond the floats", "q Q0 a 1 1e39 t\n", "score is \"1e39\""},
+        RefusedCase{"beyond the doubles", "q Q0 a 1 1e999 t\n", "score is \"1e999\""},
+        RefusedCase{"no number", "q Q0 a 1 1,5 t\n", "score is \"1,5\""},
+        RefusedCase{"a quote without end", "qid,docid,score\nq,\"d,1\n", "r.trec line 2: a quoted field has no end"},
+        RefusedCase{"text behind a quote", "qid,docid,score\nq,\"d\"x,1\n",
+                    "r.trec line 2: text stands behind a quoted field"},
+        RefusedCase{"mixed separators", "qid,docid,score\nq,d,1\nq\te\t1\n",
+                    "r.trec line 3: has 1 columns, expected 3 as in the header (divide the columns by"},
+        RefusedCase{"an id with a blank", "qid,docid,score\nq 1,d,1\n",
+                    "r.trec line 2: an id is empty or holds a blank"},
+        RefusedCase{"a rank that is none", "q\td\t1\nq\te\tx\n", "r.trec line 2: rank is \"x\""},
+        RefusedCase{"JSON with a text as score", R"({"q": {"d": "1"}})",
+                    "r.trec: q.d: score is \"\", expected a finite number"},
+        RefusedCase{"JSON with a list", R"({"q": ["d"]})", "r.trec: q: is an array, expected an object"},
+        RefusedCase{"two subsets", R"({"a": {"test": {"q": {"d": 1}}}, "b": {"test": {"q": {"d": 1}}}})",
+                    "holds more than one subset"},
+        RefusedCase{"JSON cut in the middle", R"({"q": {"d": 1)", "r.trec"},
+        RefusedCase{"a bad line of rank_llm",
+                    "{\"query\":{\"qid\":1},\"candidates\":[]}\n{\"query\":{},\"candidates\":[]}\n",
+                    "r.trec line 2: query: \"qid\" is missing"},
+        RefusedCase{"a JSON pair twice", R"({"q": {"d": 1, "d": 2}})",
+                    "r.trec: query q and passage d stand there twice"},
+        RefusedCase{"two signs", "q Q0 a 1 +-1 t\n", "score is \"+-1\""},
+        RefusedCase{"a pair twice", "q Q0 a 1 2 t\nr Q0 a 1 2 t\n\nq Q0 a 2 1 t\n",
+                    "r.trec line 4: query q and passage a stand in line 1 already (keep one"}));
 TEST_P(RefusedRun, NamesTheLine) {
   const auto& [why, file, message] = GetParam();
   const auto run = run_of(file);
@@ -107,6 +145,12 @@ INSTANTIATE_TEST_SUITE_P(
     Table, AcceptedQrels,
     ::testing::Values(AcceptedCase{"TREC", "q1 0 d1 1\nq1 0 d2 0\nq2\tQ0\td1\t-1\n", "q1: d1=1 d2=0; q2: d1=-1"},
                       AcceptedCase{"BEIR", "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\n", "q1: d1=2 d2=0"},
+                      AcceptedCase{"FlagEmbedding, one a line",
+                                   "{\"qid\":\"q1\",\"docid\":\"d1\",\"relevance\":1}\n"
+                                   "{\"qid\":\"q1\",\"docid\":\"d2\",\"relevance\":0}\n",
+                                   "q1: d1=1 d2=0"},
+                      AcceptedCase{"flat JSON", R"({"q1": {"d1": 1, "d2": 0}})", "q1: d1=1 d2=0"},
+                      AcceptedCase{"CSV with names", "qid,iteration,docno,label\nq1,0,d1,2\n", "q1: d1=2"},
                       AcceptedCase{"BEIR ids may hold blanks", "query-id\tcorpus-id\tscore\nq 1\td 1\t2\n",
                                    "q 1: d 1=2"},
                       AcceptedCase{"BEIR with CRLF and a byte order mark",
@@ -192,6 +236,25 @@ TEST(RunWriter, RefusesWhatWouldNotReadBack) {
   EXPECT_FALSE(writer.write("q2", std::vector<ScoredPassage>{{"a", 1}, {"b\n", 1}}).ok());
   EXPECT_FALSE(writer.write("q2", std::vector<ScoredPassage>{{"a", 1}, {"b", nan}}).ok());
   EXPECT_EQ(read_file(path), "q1 Q0 a 1 1 tag\n");
+}
+
+TEST(BadLines, AreLeftOutWhereThatIsAllowed) {
+  std::vector<std::string> met;
+  const BadLine skip = [&](Error error) -> Status {
+    met.push_back(error.where);
+    return {};
+  };
+  const auto run = read_run(
+      io::LineReader::over("q Q0 a 1 nan t\nq Q0 b 1 2 t\nq Q0\nq Q0 c 1 1 t\nq Q0 b 1 9 t\nq Q0 b 1 9 t\n", "r"),
+      skip);
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(text_of(run.value()), "q: b=2 c=1");
+  EXPECT_EQ(met, (std::vector<std::string>{"r line 1", "r line 3", "r line 5", "r line 6"}));
+  met.clear();
+  const auto qrels = read_qrels(io::LineReader::over("qid,docid,rel\nq,a,x\nq,b,1\nq,b,0\n", "q"), skip);
+  ASSERT_TRUE(qrels.ok());
+  EXPECT_EQ(text_of(qrels.value()), "q: b=1");
+  EXPECT_EQ(met, (std::vector<std::string>{"q line 2", "q line 4"}));
 }
 
 }  // namespace

@@ -88,5 +88,23 @@ TEST_F(Eval, BadInputIsNamed) {
   }
 }
 
+TEST_F(Eval, LeavesOutBadLinesOnlyWhenAsked) {
+  write("some.trec", "q1 Q0 a 1 nan x\nq1 Q0 a 1 3 x\nq2 Q0 c 1 9 x\nq2 Q0 c 2 8 x\n");
+  const Outcome outcome =
+      run({"eval", "--qrels", "qrels.txt", "--run", "some.trec", "--measures", "P@1", "--on-error", "skip"});
+  EXPECT_EQ(outcome.exit, 0);
+  EXPECT_EQ(outcome.out, "run        queries     P@1\nsome.trec        2  1.0000\n");
+  EXPECT_NE(outcome.err.find("some.trec line 1: score is \"nan\""), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("some.trec line 4: query q2 and passage c"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("2 bad lines skipped"), std::string::npos) << outcome.err;
+}
+
+TEST_F(Eval, RunsOfOtherQueriesAreRefused) {
+  write("other.trec", "z1 Q0 a 1 3 x\n");
+  const Outcome outcome = run({"eval", "--qrels", "qrels.txt", "--run", "other.trec"});
+  EXPECT_EQ(outcome.exit, 1);
+  EXPECT_NE(outcome.err.find("other.trec: ranks none of the 2 judged queries"), std::string::npos) << outcome.err;
+}
+
 }  // namespace
 }  // namespace rerank::testing

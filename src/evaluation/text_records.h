@@ -1,0 +1,51 @@
+// Queries and passages with their texts, one after the other, in the file forms of the field.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "io/lines.h"
+#include "rerank/error.h"
+
+namespace rerank::evaluation {
+
+struct TextRecord {
+  std::string id;
+  std::string text;   // of a passage with a title: the title, a blank, the text
+  std::string where;  // "corpus.jsonl line 17"
+};
+
+// Which form a file has, its first line says; packed files are unpacked.
+//   JSONL   {"_id", "title"?, "text"} (BEIR), {"id", ...} (FlagEmbedding), {"docid", "contents"} (pyserini), ...
+//   named   CSV or TSV whose first line names an id and a text column, and perhaps "title"
+//   TSV     ID<TAB>TEXT (MS MARCO passages and queries), or ID<TAB>URL<TAB>TITLE<TAB>TEXT (its documents)
+//   TREC    topics: <top> with <num> and <title>, or <topic number="1"> with <query> or <title>; queries only
+//   folder  of text files (.txt, .md), one passage each, in the order of their paths; the id is the path below the
+//           folder, with "%20" for a blank; passages only
+// Texts must be UTF-8. Move-only.
+class TextReader {
+ public:
+  enum class Kind { kQueries, kPassages };
+
+  // kNotFound or kIo.
+  static Result<TextReader> open(const std::filesystem::path& path, Kind kind);
+  static TextReader over(io::LineReader lines, Kind kind);
+
+  TextReader(TextReader&&) noexcept;
+  TextReader& operator=(TextReader&&) noexcept;
+  ~TextReader();
+
+  // The next record, or nothing after the last one. kBadInput names file and line; the following call goes on behind
+  // it. kIo and kCorrupt end the file.
+  Result<std::optional<TextRecord>> next();
+
+  struct Source;  // one form
+
+ private:
+  explicit TextReader(std::unique_ptr<Source> source);
+  std::unique_ptr<Source> source_;
+};
+
+}  // namespace rerank::evaluation

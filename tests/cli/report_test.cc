@@ -1,0 +1,75 @@
+// rerank report: one HTML file with all its data inside.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/program.h"
+
+namespace rerank::testing {
+namespace {
+
+class Report : public ProgramTest {
+ protected:
+  void SetUp() override {
+    ProgramTest::SetUp();
+    write("corpus.tsv", "d1\tpandas </script><b>eat</b> bamboo\nd2\tcars\n");
+    write("topics.tsv", "q1\twhat do pandas eat\nq2\tcars & roads\n");
+    write("qrels.txt", "q1 0 d1 1\nq2 0 d2 2\nq2 0 d1 0\n");
+    write("a.trec", "q1 Q0 d2 1 0.9 t\nq1 Q0 d1 2 0.2 t\nq2 Q0 d2 1 0.7 t\n");
+    write("b.trec", "q1 Q0 d1 1 5 t\nq1 Q0 d2 2 -1 t\n");
+  }
+  nlohmann::json data_in(const std::string& page) const {
+    const std::string begin = "<script type=\"application/json\" id=\"data\">";
+    const std::size_t at = page.find(begin) + begin.size();
+    return nlohmann::json::parse(page.substr(at, page.find("</script>", at) - at));
+  }
+};
+
+TEST_F(Report, HoldsAllThatItShows) {
+  const Outcome outcome =
+      run({"report", "a.trec", "b.trec", "--qrels", "qrels.txt", "--corpus", "corpus.tsv", "--topics", "topics.tsv",
+           "--measures", "P@1,RR", "--output", "report.html", "--json", "report.json"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("b.trec: lacks 1 of 2 judged queries"), std::string::npos) << outcome.err;
+  const std::string page = read("report.html");
+  EXPECT_EQ(page.find("DATA_GOES_HERE"), std::string::npos);
+  for (const char* outside : {"src=", "href=", "url(", "@import", "fetch("})
+    EXPECT_EQ(page.find(outside), std::string::npos) << "the page loads something: " << outside;
+  const nlohmann::json data = data_in(page);
+  EXPECT_EQ(data, nlohmann::json::parse(read("report.json")));
+  EXPECT_EQ(data["runs"], nlohmann::json::parse(R"(["a.trec","b.trec"])"));
+  EXPECT_EQ(data["means"], nlohmann::json::parse("[[0.5,0.75],[0.5,0.5]]"));
+  EXPECT_EQ(data["changes"][1]["change"], -0.25);
+  const auto& query = data["queries"][0];
+  EXPECT_EQ(query["text"], "what do pandas eat");
+  EXPECT_EQ(query["values"], nlohmann::json::parse("[[0.0,0.5],[1.0,1.0]]"));
+  EXPECT_EQ(query["top"][1][0]["text"], "pandas </script><b>eat</b> bamboo");
+  EXPECT_EQ(query["top"][1][0]["grade"], 1);
+  EXPECT_EQ(query["top"][0][0]["grade"], nullptr) << "not judged";
+  EXPECT_EQ(data["queries"][1]["top"][1].size(), 0U) << "not in the run";
+  int relevant = 0, calibrated = 0;
+  for (const auto& count : data["scores"][0]["relevant"]) relevant += count.get<int>();
+  for (const auto& bin : data["scores"][0]["calibration"]) calibrated += bin["count"].get<int>();
+  EXPECT_EQ(relevant, 2);
+  EXPECT_EQ(calibrated, 3);
+}
+
+TEST_F(Report, WorksWithoutTextsAndWithOneRun) {
+  const Outcome outcome =
+      run({"report", "a.trec", "--qrels", "qrels.txt", "--output", "report.html", "--passages", "1"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  const nlohmann::json data = data_in(read("report.html"));
+  EXPECT_EQ(data["changes"], nlohmann::json::array());
+  EXPECT_EQ(data["queries"][0]["text"], nullptr);
+  EXPECT_EQ(data["queries"][0]["top"][0].size(), 1U);
+  EXPECT_EQ(data["queries"][0]["top"][0][0]["text"], nullptr);
+}
+
+TEST_F(Report, DoesNotOverwriteItsInput) {
+  const Outcome outcome = run({"report", "a.trec", "--qrels", "qrels.txt", "--output", "a.trec"});
+  EXPECT_EQ(outcome.exit, 1);
+  EXPECT_NE(outcome.err.find("is also the input"), std::string::npos) << outcome.err;
+}
+
+}  // namespace
+}  // namespace rerank::testing
