@@ -28,5 +28,6 @@ void add_bench(CLI::App& app, Program& program);
 void add_verify(CLI::App& app, Program& program);
 void add_generate(CLI::App& app, Program& program);
 void add_quantize(CLI::App& app, Program& program);
+void add_serve(CLI::App& app, Program& program);
 
 }  // namespace rerank::cli

@@ -84,6 +84,7 @@ Exit run(int argc, char** argv) {
   add_verify(app, program);
   add_generate(app, program);
   add_quantize(app, program);
+  add_serve(app, program);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version
