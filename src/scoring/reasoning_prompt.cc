@@ -88,11 +88,13 @@ Result<ReasoningPrompts> ReasoningPrompts::make(const tokenizer::Tokenizer& toke
     return Error{Error::Code::kBadInput, fmt::format("has no place for the query: {}", kQueryPlace), "--prompt",
                  fmt::format("write {} where the query belongs", kQueryPlace)};
   prompts.max_new_tokens_ = static_cast<std::size_t>(new_tokens);
-  prompts.max_prompt_ = static_cast<std::size_t>(context - new_tokens);
   prompts.query_max_length_ = static_cast<std::size_t>(options.query_max_length);
   prompts.max_positions_ = static_cast<std::size_t>(max_positions);
   prompts.encode_options_.add_special_tokens = false;
   prompts.encode_options_.special_tokens_in_text = options.special_tokens_in_text;
+  RERANK_ASSIGN(const std::size_t forced, prompts.count_forced());
+  prompts.max_prompt_ = std::min(static_cast<std::size_t>(context - new_tokens),
+                                 prompts.max_positions_ - std::min(forced, prompts.max_positions_));
   return prompts;
 }
 
@@ -120,6 +122,13 @@ Result<std::string> ReasoningPrompts::write_query(std::string_view query, std::u
 Result<std::vector<std::int32_t>> ReasoningPrompts::tokenize(std::string_view text) const {
   RERANK_ASSIGN(const auto ids, tokenizer_->encode_ids(text, encode_options_));
   return tokenizer_->join(ids, std::nullopt).ids;
+}
+
+// What a forced verdict without any reasoning has beyond its prompt.
+Result<std::size_t> ReasoningPrompts::count_forced() const {
+  RERANK_ASSIGN(const auto before, tokenize(kAfterPassage));
+  RERANK_ASSIGN(const auto ids, tokenize(fmt::format("{}\n{}", kAfterPassage, kEndOfThinking)));
+  return ids.size() - std::min(ids.size(), before.size());
 }
 
 Result<ReasoningPrompt> ReasoningPrompts::encode(std::string_view query, std::string_view passage) const {

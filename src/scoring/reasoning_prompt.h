@@ -31,8 +31,9 @@ class ReasoningPrompts {
   static Result<ReasoningPrompts> make(const tokenizer::Tokenizer& tokenizer, const ScoreOptions& options,
                                        int max_positions);
 
-  // A prompt that is too long loses the end of its passage, at the border of a token. The query is cut only where
-  // query_max_length says so.
+  // A prompt that is too long loses the end of its passage, at the border of a token: one that does not fit the
+  // context, or leaves a forced verdict no room in the model's positions. The query is cut only where query_max_length
+  // says so.
   // kBadInput for text that is not UTF-8, and when the prompt is too long without any passage.
   Result<ReasoningPrompt> encode(std::string_view query, std::string_view passage) const;
 
@@ -61,6 +62,7 @@ class ReasoningPrompts {
 
   Result<std::string> write_query(std::string_view query, std::uint32_t& cut_tokens) const;
   Result<std::vector<std::int32_t>> tokenize(std::string_view text) const;
+  Result<std::size_t> count_forced() const;
   Status cut_passage(std::size_t begin, std::size_t end, ReasoningPrompt& prompt) const;
 
   const tokenizer::Tokenizer* tokenizer_;

@@ -57,6 +57,24 @@ TEST(ReasoningPrompt, TheTokenizerAddsItsOwnTokens) {
   EXPECT_EQ(std::count(plain_prompt.value().ids.begin(), plain_prompt.value().ids.end(), testing::kOpen), 1);
 }
 
+// However few new tokens there are, a passage that is too long never costs the verdict its place.
+TEST(ReasoningPrompt, ALongPassageLeavesTheVerdictItsPlace) {
+  constexpr int kPositions = 300;
+  const auto tokenizer = byte_tokenizer();
+  for (const int new_tokens : {0, 1, 5, 9, 10, 11, 100}) {
+    ScoreOptions options;
+    options.max_new_tokens = new_tokens;
+    const auto prompts = ReasoningPrompts::make(tokenizer, options, kPositions);
+    const auto prompt = prompts.value().encode("q", std::string(400, 'p'));
+    ASSERT_TRUE(prompt.ok()) << prompt.error().message();
+    const auto forced = prompts.value().encode_forced(prompt.value(), "");
+    ASSERT_TRUE(forced.ok()) << forced.error().message();
+    const std::size_t verdict = forced.value().size() - prompt.value().ids.size();
+    EXPECT_EQ(verdict, std::string_view("\n\n</think>").size());
+    EXPECT_EQ(prompt.value().ids.size(), kPositions - std::max<std::size_t>(verdict, new_tokens)) << new_tokens;
+  }
+}
+
 struct BadOptions {
   const char* why;
   std::function<void(ScoreOptions&)> set;
