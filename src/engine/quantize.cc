@@ -26,7 +26,6 @@ using models::Quantization;
 
 constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kConfigFile = "config.json";
-constexpr std::string_view kWeight = ".weight";
 
 // Weights in any program's format: what they hold is written anew, and beside it they would be the old model.
 constexpr std::string_view kWeightEndings[] = {".safetensors", ".safetensors.index.json",

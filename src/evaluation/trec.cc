@@ -23,7 +23,6 @@ constexpr std::string_view kNoIdBytes = " \t\r\v\f\n";
 constexpr const char* kRunForm = "a line is QUERY Q0 PASSAGE RANK SCORE TAG";
 constexpr const char* kTrecForm = "a line is QUERY ITERATION PASSAGE RELEVANCE; BEIR files begin with a header line";
 constexpr const char* kMsMarcoForm = "a line is QUERY<TAB>PASSAGE<TAB>RANK";
-constexpr const char* kBeirForm = "a line is QUERY<TAB>PASSAGE<TAB>RELEVANCE";
 
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {

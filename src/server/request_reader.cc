@@ -18,6 +18,13 @@ namespace rerank::server {
 namespace http = boost::beast::http;
 using Kind = dialects::Failure::Kind;
 
+namespace {
+
+// "0\r\n\r\n", which every chunked body ends with. Beast takes for granted that it sees so many bytes at once.
+constexpr std::size_t kLastChunkBytes = 5;
+
+}  // namespace
+
 struct RequestReader::Parser {
   explicit Parser(const ReadLimits& limits) {
     parser.header_limit(static_cast<std::uint32_t>(
@@ -52,6 +59,7 @@ std::size_t RequestReader::step(std::string_view bytes) {
       break;
     }
     if (used == bytes.size()) break;
+    if (state_ == State::kBody && parser.chunked() && bytes.size() - used < kLastChunkBytes) break;
     boost::system::error_code error;
     const std::size_t taken = parser.put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
     used += taken;
