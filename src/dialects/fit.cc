@@ -197,6 +197,11 @@ class Fitter {
     if (job_.pairs.size() != origin_.size()) {
       job_.events->reasoning = {};
       job_.events->scored = {};
+    } else if (job_.events->scored) {
+      job_.events->scored = [scored = std::move(job_.events->scored), origin = origin_](
+                                std::size_t pair_idx, const Result<Score>& score, const ModelInfo& model) {
+        return scored(pair_idx, best_of({0, 1, origin[pair_idx].left_out}, {&score, 1}), model);
+      };
     }
     job_.events->last = [last = std::move(job_.events->last), origin = origin_](std::span<const Result<Score>> scores,
                                                                                 const ModelInfo& model) {
