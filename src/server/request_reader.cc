@@ -20,7 +20,8 @@ using Kind = dialects::Failure::Kind;
 
 namespace {
 
-// "0\r\n\r\n", which every chunked body ends with. Beast takes for granted that it sees so many bytes at once.
+// "0\r\n\r\n", which every chunked body ends with. Of a body without chunks, Beast takes for granted that it sees them
+// all at once.
 constexpr std::size_t kLastChunkBytes = 5;
 
 }  // namespace
@@ -59,7 +60,8 @@ std::size_t RequestReader::step(std::string_view bytes) {
       break;
     }
     if (used == bytes.size()) break;
-    if (state_ == State::kBody && parser.chunked() && bytes.size() - used < kLastChunkBytes) break;
+    if (state_ == State::kBody && parser.chunked() && bytes[used] == '0' && bytes.size() - used < kLastChunkBytes)
+      break;
     boost::system::error_code error;
     const std::size_t taken = parser.put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
     used += taken;
