@@ -4,11 +4,14 @@ Usage: clients.py RERANK
 Exit code: 0 all that are installed agree with `rerank score`, 1 not, 77 skipped (none of the packages is installed).
 """
 
+import array
 import importlib.util
 import json
 import math
 import os
 import pathlib
+import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -173,25 +176,128 @@ def check_openai_models(url):
         assert error.code == "invalid_api_key", error.code
 
 
-def check_lb_card(url):
-    """The card's client: the expectation over the digits among the alternatives. (The weights are random: among the 20
-    likeliest there are other tokens too, which the card's int() would not take.)"""
-    import openai
-    client = openai.OpenAI(base_url=url + "/v1", api_key=KEY)
+def lb_chat(query, passage):
     system = ("Given a query and a piece of text, output a score of 1-7 based on how related the query is to the text. "
               "1 means least related and 7 is most related.")
-    for passage in PASSAGES:
-        completion = client.chat.completions.create(
-            model="lightblue/lb-reranker-0.5B-v1.0", max_tokens=1, temperature=0.0, logprobs=True, top_logprobs=20,
-            messages=[{"role": "system", "content": system},
-                      {"role": "user", "content": f"<<<Query>>>\n{QUERY}\n\n<<<Context>>>\n{passage}"}])
-        alternatives = completion.choices[0].logprobs.content[0].top_logprobs
-        assert len(alternatives) == 20
-        expected = sum(int(x.token) * math.exp(x.logprob) for x in alternatives if x.token in list("1234567"))
-        answer = post(url + "/rerank", {"query": QUERY, "documents": [passage], "raw_scores": True, "top_logprobs": 20})
-        score = answer["results"][0]["relevance_score"]
-        assert answer["score_kind"] == "expectation" and math.isclose(score, expected, rel_tol=1e-9, abs_tol=1e-12), (
-            score, expected)
+    return [{"role": "system", "content": system},
+            {"role": "user", "content": f"<<<Query>>>\n{query}\n\n<<<Context>>>\n{passage}"}]
+
+
+def lb_score(url, passage, top):
+    answer = post(url + "/rerank", {"query": QUERY, "documents": [passage], "raw_scores": True, "top_logprobs": top})
+    assert answer["score_kind"] == "expectation", answer
+    return answer["results"][0]["relevance_score"]
+
+
+def check_lb_card(url):
+    """The card's clients for vLLM and LMDeploy (which sample with temperature 1 there): the expectation over the
+    digits among the 14 likeliest. The weights are random: there are other tokens among those."""
+    import openai
+    client = openai.OpenAI(base_url=url + "/v1", api_key=KEY)
+    for wishes in ({"max_tokens": 1, "temperature": 0.0}, {"max_completion_tokens": 1, "temperature": 1.0}):
+        for passage in PASSAGES:
+            completion = client.chat.completions.create(
+                model="lightblue/lb-reranker-v1.0", messages=lb_chat(QUERY, passage), logprobs=True, top_logprobs=14,
+                **wishes)
+            alternatives = completion.choices[0].logprobs.content[0].top_logprobs
+            assert len(alternatives) == 14
+            probabilities = {x.token: math.exp(x.logprob) for x in alternatives}
+            expected = sum(digit * probabilities.get(str(digit), 0) for digit in range(1, 8))
+            score = lb_score(url, passage, 14)
+            assert math.isclose(score, expected, rel_tol=1e-9, abs_tol=1e-12), (score, expected)
+
+
+def check_lb_card_openai(url):
+    """The card's client for hosts of OpenAI's interface, which takes int() of every alternative, with the 5 that such
+    hosts allow and with all 7 digits."""
+    import openai
+    client = openai.OpenAI(base_url=url + "/v1", api_key=KEY)
+    for top in (5, 7):
+        for passage in PASSAGES:
+            completion = client.chat.completions.create(
+                model="lightblue/lb-reranker-0.5B-v1.0", messages=lb_chat(QUERY, passage), max_tokens=1,
+                temperature=0.0, logprobs=True, top_logprobs=top)
+            alternatives = completion.choices[0].logprobs.content[0].top_logprobs
+            digits = [int(x.token) for x in alternatives]
+            assert len(set(digits)) == top and set(digits) <= set(range(1, 8)), digits
+            expected = sum(digit * math.exp(x.logprob) for digit, x in zip(digits, alternatives))
+            assert 1 <= expected <= 7 or top == 5, expected
+            score = lb_score(url, passage, top)
+            assert math.isclose(score, expected, rel_tol=1e-9), (score, expected)
+
+
+def read_tensors(path):
+    """The header of a file of bf16 tensors, and their bits by name."""
+    data = path.read_bytes()
+    begin = 8 + struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:begin])
+    header.pop("__metadata__", None)
+    values = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        assert entry["dtype"] == "BF16", entry
+        values[name] = array.array("H", data[begin + first:begin + last])
+    return header, values
+
+
+def write_tensors(path, shapes, values):
+    header, offset = {}, 0
+    for name, shape in shapes.items():
+        size = 2 * len(values[name])
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(values[name].tobytes() for name in shapes))
+
+
+def bf16(value):
+    """The bits of a number that bf16 holds exactly."""
+    return struct.unpack("<I", struct.pack("<f", value))[0] >> 16
+
+
+def write_digit_model(source, folder):
+    """A copy of a checkpoint that always writes a digit from 1 to 7, as the trained one does: one number of the hidden
+    state is large for every token, and the matrix over the vocabulary, untied from the embeddings, rewards the digits
+    for it."""
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        shutil.copyfile(source / name, folder / name)
+    config = json.loads((source / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
+    header, values = read_tensors(source / "model.safetensors")
+    shapes = {name: entry["shape"] for name, entry in header.items()}
+    embeddings = values["model.embed_tokens.weight"]
+    rows, width = shapes["model.embed_tokens.weight"]
+    head = array.array("H", embeddings)
+    vocabulary = json.loads((source / "tokenizer.json").read_text())["model"]["vocab"]
+    digits = {vocabulary[str(digit)] for digit in range(1, 8)}
+    for row in range(rows):
+        embeddings[row * width] = bf16(100)
+        head[row * width] = bf16(16) if row in digits else bf16(-16)
+    values["model.norm.weight"][0] = bf16(1)
+    values["lm_head.weight"], shapes["lm_head.weight"] = head, [rows, width]
+    write_tensors(folder / "model.safetensors", shapes, values)
+
+
+def check_rank1_example(url):
+    """rank1's own minimal example: the text up to the verdict, and true against false among the 20 likeliest of the
+    last token. The toy model really comes to verdicts."""
+    import openai
+    client = openai.OpenAI(base_url=url + "/v1", api_key=KEY)
+    answer = post(url + "/rerank", {"query": QUERY, "documents": PASSAGES, "max_new_tokens": 64,
+                                    "return_reasoning": True})
+    finished = [result for result in answer["results"] if result["finished"]]
+    assert finished, "no verdict"
+    for result in finished:
+        prompt = ("Determine if the following passage is relevant to the query. Answer only with 'true' or 'false'.\n"
+                  f"Query: {QUERY}\nPassage: {PASSAGES[result['index']]}\n<think>")
+        choice = client.completions.create(
+            model="jhu-clsp/rank1-0.5b", prompt=prompt, max_tokens=64, temperature=0, logprobs=20,
+            stop=["</think> true", "</think> false"], extra_body={"skip_special_tokens": False}).choices[0]
+        assert choice.finish_reason == "stop" and choice.text == result["reasoning"], (choice, result)
+        last = choice.logprobs.top_logprobs[-1]
+        true, false = math.exp(last[" true"]), math.exp(last[" false"])
+        score = result["relevance_score"]
+        assert math.isclose(score, true / (true + false), rel_tol=1e-9), (score, true, false)
 
 
 def check_rank1_completions(url):
@@ -244,14 +350,20 @@ def main():
                     ("LiteLLM", "litellm", check_litellm), ("Voyage's SDK", "voyageai", check_voyage),
                     ("infinity's client", "infinity_client", check_infinity)):
                 run(name, module, check, url)
-        for name, folder, check in (("LB reranker's card", "lb-reranker-0.5b", check_lb_card),
-                                    ("rank1's completions", "rank1-0.5b", check_rank1_completions)):
-            model = SHARED / "golden" / folder
-            if not model.is_dir():
-                print(f"skipped  {name}: {model} is not there")
-                continue
-            with Server(PROGRAM, "--api-keys", keys.name, "--dtype", "f32", "--model", str(model)) as url:
-                run(name, "openai", check, url)
+        golden = SHARED / "golden"
+        with tempfile.TemporaryDirectory() as digit_model:
+            if (golden / "lb-reranker-0.5b").is_dir():
+                write_digit_model(golden / "lb-reranker-0.5b", pathlib.Path(digit_model))
+            for name, model, check in (
+                    ("LB reranker's card, vLLM and LMDeploy", golden / "lb-reranker-0.5b", check_lb_card),
+                    ("LB reranker's card, OpenAI", pathlib.Path(digit_model), check_lb_card_openai),
+                    ("rank1's completions", golden / "rank1-0.5b", check_rank1_completions),
+                    ("rank1's example", golden / "rank1-toy", check_rank1_example)):
+                if not (model / "config.json").is_file():
+                    print(f"skipped  {name}: there is no checkpoint in {golden}")
+                    continue
+                with Server(PROGRAM, "--api-keys", keys.name, "--dtype", "f32", "--model", str(model)) as url:
+                    run(name, "openai", check, url)
 
 
 if __name__ == "__main__":
