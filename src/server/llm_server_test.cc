@@ -298,7 +298,7 @@ TEST_F(LlmServer, StopsWritingForAClientThatLeaves) {
 TEST_F(LlmServer, AStreamWhoseTimeIsOverSaysSo) {
   serve(talkative(), "reasoning");
   for (const auto& [path, body] : kEndless) {
-    const Response response = post(path, body, "X-Request-Timeout: 0.3\r\n");
+    const Response response = post(path, body, "X-Request-Timeout: 0.2\r\n");
     EXPECT_EQ(response.status, 200) << "it had begun";
     const Events events(response.body);
     ASSERT_FALSE(events.list.empty());
@@ -309,7 +309,7 @@ TEST_F(LlmServer, AStreamWhoseTimeIsOverSaysSo) {
 
 TEST_F(LlmServer, EndsWithTheStreamsThatItHasBegun) {
   serve(talkative(), "reasoning");
-  const int max_new_tokens = kSanitized ? 100 : 1500;
+  const int max_new_tokens = kSanitized ? 100 : 800;
   const auto expected = write({"A panda"}, {.max_new_tokens = max_new_tokens})[0];
   TestClient client(server_->port()), ranks(server_->port());
   client.send(TestClient::post_of(

@@ -340,7 +340,7 @@ TEST(Server, HoldsNoMoreBodiesThanItMay) {
 
 TEST(Server, AnswersWhatItHasAcceptedBeforeItEnds) {
   auto server = std::make_unique<TestServer>();
-  const Workload work(kSanitized ? 40 : 400, 30);
+  const Workload work(kSanitized ? 40 : 200, 30);
   const std::vector<float> expected = work.offline(offline());
   TestClient busy(server->port()), idle(server->port());
   busy.send(TestClient::post_of("/rerank", work.body()));

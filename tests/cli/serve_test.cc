@@ -14,6 +14,7 @@
 
 #include "cli/program.h"
 #include "server/test_client.h"
+#include "support/tiny_causal.h"
 
 namespace rerank::testing {
 namespace {
@@ -152,6 +153,33 @@ TEST_F(Serve, AnswersAllThatItHasAcceptedWhenToldToEnd) {
   EXPECT_EQ(served.wait(), 0);
   EXPECT_EQ(lost, 0) << "of " << answered;
   EXPECT_EQ(cut, 0);
+}
+
+// Who has read the beginning of a text reads its end too.
+TEST_F(Serve, EndsWithTheTextThatItIsWriting) {
+  TinyModel::Folder folder;
+  TinyCausal::qwen2(false).write(folder);
+  Served served({"--model", folder.path, "--method", "reasoning", "--dtype", "f32"});
+  const auto choice_of = [](const std::string& event) { return Json::parse(event.substr(6))["choices"][0]; };
+  std::vector<std::string> prompts;
+  for (int i = 0; i < 8; ++i) prompts.push_back("prompt " + std::to_string(i));
+  Json body{{"prompt", prompts}, {"max_tokens", 200}};
+  TestClient client(served.port());
+  const Json whole = Json::parse(client.post("/v1/completions", body.dump()).body)["choices"];
+  body["stream"] = true;
+  client.send(TestClient::post_of("/v1/completions", body.dump()));
+  char first;
+  ASSERT_EQ(recv(client.descriptor(), &first, 1, MSG_PEEK), 1);
+  served.signal(SIGTERM);
+  const std::string events = client.read().body;
+  EXPECT_TRUE(events.ends_with("data: [DONE]\n\n")) << events;
+  std::vector<std::string> texts(prompts.size());
+  for (std::size_t at = 0; events.compare(at, 7, "data: {") == 0; at = events.find("\n\n", at) + 2) {
+    const Json choice = choice_of(events.substr(at, events.find("\n\n", at) - at));
+    texts.at(choice["index"]) += choice["text"];
+  }
+  for (std::size_t i = 0; i < prompts.size(); ++i) EXPECT_EQ(texts[i], whole[i]["text"]);
+  EXPECT_EQ(served.wait(), 0);
 }
 
 TEST_F(Serve, ASecondSignalEndsItAtOnce) {
