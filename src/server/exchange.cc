@@ -366,6 +366,13 @@ void Exchange::cancel() {
   if (cancel) cancel();
 }
 
+// The task that would be cancelled holds on to this object.
+void Exchange::forget_cancel() {
+  std::function<void()> dropped;  // outlives the lock: what it drops may be the last of the task
+  const std::lock_guard lock(cancel_mutex_);
+  dropped.swap(cancel_);
+}
+
 void Exchange::answer(HttpResponse response) {
   if (claim()) finish(std::move(response));
 }
@@ -411,6 +418,7 @@ void Exchange::decorate(HttpResponse& response) const {
 // The end of the request, however it ended; called once, before its last bytes: who has an answer finds it counted.
 void Exchange::report(int status, std::size_t bytes_out, const char* outcome) {
   boost::asio::post(services_.io, [self = shared_from_this()] { self->deadline_.cancel(); });
+  forget_cancel();
   leave();
   Metrics& metrics = services_.metrics;
   const double total = std::chrono::duration<double>(Clock::now() - incoming_.began).count();

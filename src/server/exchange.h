@@ -77,6 +77,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   bool claim() { return !claimed_.exchange(true); }  // from any thread
   void set_cancel(std::function<void()> cancel);
   void cancel();  // from any thread
+  void forget_cancel();
   void leave();   // from any thread
   void refuse(dialects::Failure failure);
   void fail(dialects::Failure failure);
