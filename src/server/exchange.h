@@ -78,7 +78,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void set_cancel(std::function<void()> cancel);
   void cancel();  // from any thread
   void forget_cancel();
-  void leave();   // from any thread
+  void leave();  // from any thread
   void refuse(dialects::Failure failure);
   void fail(dialects::Failure failure);
   void finish(dialects::HttpResponse response);
