@@ -9,30 +9,34 @@ import json
 import os
 import pathlib
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import urllib.parse
 import urllib.request
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if BROWSER is None:
+import browser
+from browser import Browser, Page
+from server import Server
+
+if browser.PROGRAM is None:
     print("SKIPPED: no Chromium")
     sys.exit(77)
-
-from server import Server
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("RERANK_SHARED_DIR", ROOT.parent / "shared"))
 PASSAGES = ["hi", "It is a bear species endemic to China, sometimes called panda bear.", "Pandas eat bamboo."]
 
 
-def browse(url, *options):
-    with tempfile.TemporaryDirectory() as profile:
-        return subprocess.run([BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                               f"--user-data-dir={profile}", "--virtual-time-budget=8000", *options, url],
-                              capture_output=True, text=True, timeout=120).stdout
+# The page says so when the rankings that it was asked for are there.
+RANKED = "document.getElementById('ranking').getAttribute('aria-busy') === 'false'"
+
+
+def address_of(url, link):
+    return url + "/#" + urllib.parse.urlencode(link, quote_via=urllib.parse.quote)
+
+
+def sections_of(page):
+    return re.findall(r'<section class="result".*?</section>', page.dom(), re.S)
 
 
 def text_of(page):
@@ -63,24 +67,19 @@ def expect_moves(before, section):
     return marks
 
 
-def ranking_of(url, link):
-    """The page's two rankings, of a link."""
-    page = browse(url + "/#" + urllib.parse.urlencode(link, quote_via=urllib.parse.quote), "--dump-dom")
-    return re.findall(r'<section class="result".*?</section>', page, re.S)
-
-
-def check_moves(url):
+def check_moves(chromium, url):
     """A passage whose end is what counts falls behind another where it loses its end."""
     passages = ["The weather is fine today, and so it was all week. A panda is a bear that eats bamboo.", "hi",
                 "Pandas is a library."]
-    first, second = ranking_of(url, [("query", "what is panda?"), *(("passage", passage) for passage in passages),
-                                     ("b.max_length", "18")])
+    link = [("query", "what is panda?"), *(("passage", passage) for passage in passages), ("b.max_length", "18")]
+    with Page(chromium, address_of(url, link), RANKED) as page:
+        first, second = sections_of(page)
     assert "cut off" in text_of(second), text_of(second)
     marks = expect_moves(places_of(first), second)
     assert any("up" in mark for mark in marks) and any("down" in mark for mark in marks), marks
 
 
-def check_reasoning(program, model):
+def check_reasoning(chromium, program, model):
     """A reasoning model's answer comes as a stream; what it wrote stands below each passage."""
     with Server(program, "--model", str(model), "--dtype", "f32", "--max-new-tokens", "64") as url:
         body = {"query": "what is panda?", "documents": PASSAGES, "return_reasoning": True}
@@ -88,7 +87,10 @@ def check_reasoning(program, model):
                                          {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=120) as response:
             expected = json.load(response)["results"]
-        [section] = ranking_of(url, [("query", "what is panda?"), *(("passage", passage) for passage in PASSAGES)])
+        link = [("query", "what is panda?"), *(("passage", passage) for passage in PASSAGES)]
+        with Page(chromium, address_of(url, link), RANKED) as page:
+            [section] = sections_of(page)
+            states = page.evaluate("window.states")
         assert "scores: probability" in text_of(section), text_of(section)
         entries = entries_of(section)
         assert len(entries) == len(expected) == len(PASSAGES)
@@ -97,52 +99,62 @@ def check_reasoning(program, model):
             thought = html.unescape(re.search(r'<div class="thought">(.*?)</div>', entry, re.S).group(1))
             assert result["reasoning"] and thought == result["reasoning"], (thought, result)
             assert ("verdict forced" in text_of(entry)) == (not result["finished"]), entry
+        # The texts grew before the reader's eyes: the page was without a score while a part of the first stood there.
+        begin = expected[0]["reasoning"].split()[0]
+        assert any("Thinking" in state and begin in state and "scores:" not in state for state in states), states[-1]
 
 
-def main():
-    program = str(pathlib.Path(sys.argv[1]).resolve())
+def check_comparison(chromium, url, folder):
+    """Two settings side by side."""
     link = [("query", "what is panda?"), *(("passage", passage) for passage in PASSAGES), ("b.max_length", "12"),
             ("b.raw_scores", "true")]
-    with Server(program) as url:
-        address = url + "/#" + urllib.parse.urlencode(link, quote_via=urllib.parse.quote)
-        page = browse(address, "--dump-dom")
-        sections = re.findall(r'<section class="result".*?</section>', page, re.S)
-        assert len(sections) == 2, text_of(page)[-600:]
-        first, second = map(text_of, sections)
-        assert "scores: sigmoid" in first and "cut off" not in first, first
-        assert "scores: raw" in second and "max_length 12" in second, second
-        assert "cut off" in second and "from" in second or "same place" in second, second
-        for passage in PASSAGES:
-            assert passage in first and passage in second, passage
-        assert first.index(PASSAGES[0]) > first.index(PASSAGES[1]), first
-        for section in sections:
-            assert section.count('class="fill"') == len(PASSAGES)
-        assert "\u25b2" not in first and "\u25bc" not in first, first
-        expect_moves(places_of(sections[0]), sections[1])
-        assert "embedded (cross-encoder)" in text_of(page)
-        # Everything that can be filled in has a name that is read out.
-        for control in re.findall(r"<(?:input|select|textarea)[^>]*>", page):
-            name = re.search(r'id="([^"]*)"', control)
-            assert name is None or f'for="{name.group(1)}"' in page or re.search(
-                r"<label[^>]*>[^<]*" + re.escape(control), page), control
-        if len(sys.argv) > 2:
-            out = pathlib.Path(sys.argv[2])
-            for name, scheme in (("light", "1"), ("dark", "0")):
-                browse(address, "--window-size=1100,1250", f"--blink-settings=preferredColorScheme={scheme}",
-                       f"--screenshot={out / (name + '.png')}")
-        check_moves(url)
-    toy = SHARED / "golden" / "rank1-toy"
-    if toy.is_dir():
-        check_reasoning(program, toy)
-    else:
-        print(f"skipped  the page of a reasoning model: {toy} is not there")
+    with Page(chromium, address_of(url, link), RANKED) as page:
+        dom, sections = page.dom(), sections_of(page)
+        for scheme in ("light", "dark") if folder else ():
+            page.screenshot(pathlib.Path(folder) / f"{scheme}.png", scheme)
+    assert len(sections) == 2, text_of(dom)[-600:]
+    first, second = map(text_of, sections)
+    assert "scores: sigmoid" in first and "cut off" not in first, first
+    assert "scores: raw" in second and "max_length 12" in second, second
+    assert "cut off" in second and "from" in second or "same place" in second, second
+    for passage in PASSAGES:
+        assert passage in first and passage in second, passage
+    assert first.index(PASSAGES[0]) > first.index(PASSAGES[1]), first
+    for section in sections:
+        assert section.count('class="fill"') == len(PASSAGES)
+    assert "\u25b2" not in first and "\u25bc" not in first, first
+    expect_moves(places_of(sections[0]), sections[1])
+    assert "embedded (cross-encoder)" in text_of(dom)
+    # Everything that can be filled in has a name that is read out.
+    for control in re.findall(r"<(?:input|select|textarea)[^>]*>", dom):
+        name = re.search(r'id="([^"]*)"', control)
+        assert name is None or f'for="{name.group(1)}"' in dom or re.search(
+            r"<label[^>]*>[^<]*" + re.escape(control), dom), control
+
+
+def check_key(chromium, program):
+    """A server that wants a key gets a field for it."""
     with tempfile.NamedTemporaryFile("w", suffix=".keys") as keys:
         keys.write("secret\n")
         keys.flush()
         with Server(program, "--api-keys", keys.name) as url:
-            page = browse(url + "/", "--dump-dom")
-            assert "This server wants a key." in page, text_of(page)[-300:]
-            assert '<p class="field" id="key-field">' in page
+            with Page(chromium, url + "/", "document.getElementById('server').textContent.includes('key')") as page:
+                assert "This server wants a key." in page.dom(), text_of(page.dom())[-300:]
+                assert '<p class="field" id="key-field">' in page.dom()
+
+
+def main():
+    program = str(pathlib.Path(sys.argv[1]).resolve())
+    toy = SHARED / "golden" / "rank1-toy"
+    with Browser() as chromium:
+        with Server(program) as url:
+            check_comparison(chromium, url, sys.argv[2] if len(sys.argv) > 2 else None)
+            check_moves(chromium, url)
+        if toy.is_dir():
+            check_reasoning(chromium, program, toy)
+        else:
+            print(f"skipped  the page of a reasoning model: {toy} is not there")
+        check_key(chromium, program)
 
 
 if __name__ == "__main__":
