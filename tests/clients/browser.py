@@ -26,9 +26,10 @@ class Browser:
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_browser, self.out = os.pipe()
         self.input, from_browser = os.pipe()
-        # The browser reads from descriptor 3 and writes to descriptor 4, whatever numbers the pipes have here.
+        # The browser reads from descriptor 3 and writes to descriptor 4, whatever numbers the pipes have here; a plain
+        # sh cannot name a descriptor above 9.
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", PROGRAM, "--headless", "--no-sandbox",
+            ["bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "bash", PROGRAM, "--headless", "--no-sandbox",
              "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={self.profile.name}", "--remote-debugging-pipe"],
             pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_browser)
