@@ -27,10 +27,11 @@ ARROWS = {
     "dialects": "io base",
     "retrieval": "base",
     "server": "dialects engine io base",
-    "cli": "server engine evaluation retrieval io base",
+    "hub": "io base",
+    "cli": "hub server engine evaluation retrieval io base",
 }
 # Headers outside of the tree that belong to one folder.
-ONLY_IN = {"immintrin.h": "kernels"}
+ONLY_IN = {"immintrin.h": "kernels", "curl/curl.h": "hub"}
 
 SOURCES = {".h", ".cc", ".c", ".S"}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include\s*(?:"([^"]+)"|<([^>]+)>)', re.M)
