@@ -94,12 +94,12 @@ class LineSource : public TextReader::Source {
     RERANK_ASSIGN(const io::Json object, parser_.parse(line, {where, Error::Code::kBadInput}));
     if (!object.is_object()) return object.expected("an object");
     RERANK_ASSIGN(const std::string_view id, first_of(object, {"_id", "id", "docid", "doc_id", "docno", "qid"}));
-    RERANK_ASSIGN(const std::string_view text, kind_ == Kind::kQueries
-                                                   ? first_of(object, {"text", "query", "question", "title"})
-                                                   : first_of(object, {"text", "contents", "body", "passage"}));
-    if (kind_ == Kind::kQueries) return TextRecord{std::string(id), std::string(text), ""};
+    RERANK_ASSIGN(const std::string_view text,
+                  kind_ == Kind::kQueries ? first_of(object, {"text", "query", "question", "title"})
+                                          : first_of(object, {"text", "contents", "content", "body", "passage"}));
+    if (kind_ == Kind::kQueries) return TextRecord{std::string(id), std::string(text), "", false};
     RERANK_ASSIGN(const std::string title, object.string_or("title", ""));
-    return TextRecord{std::string(id), joined(title, text), ""};
+    return TextRecord{std::string(id), joined(title, text), "", object.find("title").has_value()};
   }
 
   // The first of the members that is there; the error is about the first name.
@@ -112,7 +112,8 @@ class LineSource : public TextReader::Source {
   Result<TextRecord> from_named(std::string_view line) {
     RERANK_ASSIGN(const std::span<const std::string> fields, named_->read(line));
     if (fields[0].empty()) return Error{Error::Code::kBadInput, "the id is empty", "", ""};
-    return TextRecord{fields[0], joined(kind_ == Kind::kPassages ? fields[2] : "", fields[1]), ""};
+    const bool has_title = kind_ == Kind::kPassages && !fields[2].empty();
+    return TextRecord{fields[0], joined(has_title ? fields[2] : "", fields[1]), "", has_title};
   }
 
   Result<TextRecord> from_tabs(std::string_view line) {
@@ -122,7 +123,7 @@ class LineSource : public TextReader::Source {
       return Error{Error::Code::kBadInput, fmt::format("has {} columns, expected 2", columns_.size()), "", ""};
     if (columns_[0].empty()) return Error{Error::Code::kBadInput, "the id is empty", "", ""};
     return TextRecord{std::string(columns_[0]),
-                      is_document ? joined(columns_[2], columns_[3]) : std::string(columns_[1]), ""};
+                      is_document ? joined(columns_[2], columns_[3]) : std::string(columns_[1]), "", is_document};
   }
 
   io::LineReader lines_;

@@ -13,8 +13,9 @@ namespace rerank::evaluation {
 
 struct TextRecord {
   std::string id;
-  std::string text;   // of a passage with a title: the title, a blank, the text
-  std::string where;  // "corpus.jsonl line 17"
+  std::string text;        // of a passage with a title: the title, a blank, the text
+  std::string where;       // "corpus.jsonl line 17"
+  bool has_title = false;  // a passage whose record has a title, which may be empty
 };
 
 // Which form a file has, its first line says; packed files are unpacked.
