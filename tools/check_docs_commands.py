@@ -12,6 +12,9 @@ block changes what is done:
   <!-- exit code: N -->        the last command ends with N, which is not 0
   <!-- needs: PATH -->         is run only where PATH exists beside the repository, as ../shared/data/scifact does
 
+Models that are named by their hub name come from a hub on this machine (tests/hub/server.py), with a cache of each page's
+own. It has one: BAAI/bge-reranker-v2-m3, which is the built-in model under that name.
+
 Usage: tools/check_docs_commands.py --bin FOLDER_OF_RERANK [--only PAGE] | --self-test
 """
 
@@ -25,6 +28,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+HUB_MODEL, HUB_REVISIONS = "BAAI/bge-reranker-v2-m3", ("main", "v1.0")
 # What a block that is not run must contain: a model that has to be fetched, or is named by its hub name.
 MAY_BE_LEFT_OUT = re.compile(r"huggingface-cli|hf download|rerank pull|--model \S*/\S*|apt-get|pip install|git clone")
 COMMENT = re.compile(r"^\s*<!--\s*(not run|run by|exit code|needs):\s*(.*?)\s*-->\s*$")
@@ -152,6 +156,21 @@ def run_page(page, text, root, folder, environment):
     return problems, ran, skipped
 
 
+def local_hub():
+    """A hub with the built-in model."""
+    sys.path.insert(0, str(ROOT / "tests" / "hub"))
+    from server import Hub, Repository
+
+    files = {path.name: path.read_bytes() for path in (ROOT / "models" / "embedded").iterdir() if path.is_file()}
+    return Hub({HUB_MODEL: Repository(files, revisions=HUB_REVISIONS)})
+
+
+def without_settings(environment):
+    """Without what would send `rerank` to another hub, or to another cache."""
+    return {name: value for name, value in environment.items()
+            if not name.startswith(("HF_", "TRANSFORMERS_OFFLINE")) and not name.lower().endswith("_proxy")}
+
+
 def self_test():
     fence = "```"
     cases = [
@@ -199,8 +218,9 @@ def main():
         if arguments.bin is None:
             parser.error("--bin is needed")
         pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-        environment = dict(os.environ, PATH=f"{arguments.bin.resolve()}{os.pathsep}{os.environ['PATH']}", LC_ALL="C.UTF-8")
+        environment = dict(without_settings(os.environ), PATH=f"{arguments.bin.resolve()}{os.pathsep}{os.environ['PATH']}", LC_ALL="C.UTF-8")
         problems, ran, skipped = [], 0, []
+        hub = local_hub().__enter__()
         for page in pages:
             name = str(page.relative_to(ROOT))
             if arguments.only not in (None, name):
@@ -214,7 +234,8 @@ def main():
                 shared = ROOT.parent / "shared"
                 if shared.is_dir():
                     (pathlib.Path(folder) / "shared").symlink_to(shared, target_is_directory=True)
-                found, here, left = run_page(name, page.read_text(encoding="utf-8"), ROOT, inside, environment)
+                own = dict(environment, HF_ENDPOINT=hub.url, HF_HUB_CACHE=str(pathlib.Path(folder) / "hub"))
+                found, here, left = run_page(name, page.read_text(encoding="utf-8"), ROOT, inside, own)
             problems += found
             ran += here
             skipped += left

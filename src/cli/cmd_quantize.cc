@@ -18,6 +18,7 @@ namespace {
 
 struct Options {
   std::string model, out;
+  HubOptions hub;
   QuantizeOptions quantize;
   bool json = false, quiet = false;
 };
@@ -73,7 +74,7 @@ Exit refuse(const Error& error) {
 }
 
 Exit run_quantize(Options options) {
-  const Result<std::filesystem::path> folder = locate_model(options.model);
+  const Result<std::filesystem::path> folder = locate_model(options.model, options.hub);
   if (!folder.ok()) return fail_to_load(folder.error());
   catch_interrupts();
   ProgressBar bar(options.quiet, "layers");
@@ -95,13 +96,14 @@ Exit run_quantize(Options options) {
 void add_quantize(CLI::App& app, Program& program) {
   CLI::App* command = app.add_subcommand("quantize", "Writes a smaller checkpoint: linear layers of 8 or 4 bits");
   auto options = std::make_shared<Options>();
-  command->add_option("MODEL", options->model, "A model folder, or a name in the local Hugging Face cache")->required();
+  command->add_option("MODEL", options->model, "A model folder, or a hub name")->required();
   command->add_option("OUT", options->out, "The folder to write; it must not exist, or be empty")->required();
   command->add_option("--dtype", options->quantize.dtype, "int8, or int4: AWQ's format, which other programs load too")
       ->required()
       ->check(CLI::IsMember({"int8", "int4"}));
   command->add_option("--threads", options->quantize.threads, "Threads [0: one for each CPU]")
       ->check(CLI::Range(0, 1024));
+  add_hub_options(*command, options->hub, "Model options");
   command->add_flag("--json", options->json, "The report as one JSON object");
   command->add_flag("-q,--quiet", options->quiet, "No progress bar");
   command->footer(

@@ -46,7 +46,7 @@ Result<server::ModelChoice> choice_of(const std::string& argument, const ModelOp
       return Error{Error::Code::kBadInput, fmt::format("is {}", argument), "--model", "give NAME=DIR, or DIR alone"};
   }
   // Where it is missing, that is known at once and not after the first request.
-  RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options.model));
+  RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options));
   if (!std::filesystem::is_directory(folder, ignored))
     return Error{Error::Code::kNotFound, "is no folder", options.model, "give a model folder or the name of a model"};
   const std::filesystem::path canonical = std::filesystem::weakly_canonical(folder, ignored);

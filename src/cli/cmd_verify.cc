@@ -12,7 +12,6 @@
 #include "base/try.h"
 #include "cli/command.h"
 #include "cli/examples.h"
-#include "cli/hub_cache.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
@@ -37,11 +36,12 @@ Result<std::string> name_in_config(const std::filesystem::path& folder) {
 }
 
 // What the model may be called, the surest name first.
-Result<std::vector<std::string>> names_of(const std::string& model) {
-  RERANK_ASSIGN(const std::filesystem::path folder, locate_model(model));
+Result<std::vector<std::string>> names_of(const ModelOptions& options) {
+  RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options));
   RERANK_ASSIGN(const std::string name, name_in_config(folder));
   std::error_code ignored;
-  return std::vector<std::string>{model, std::filesystem::weakly_canonical(folder, ignored).filename().string(), name};
+  return std::vector<std::string>{options.model, std::filesystem::weakly_canonical(folder, ignored).filename().string(),
+                                  name};
 }
 
 // Which layers have to be loaded, the runs say: those of all of them, or every layer where one reads the last.
@@ -89,7 +89,7 @@ Exit run_verify(const Options& options) {
   if (options.model.model.empty())
     return fail(Error{Error::Code::kBadInput, "no card prints scores of the embedded model", "verify",
                       "name a model with --model, or give --examples FILE"});
-  const Result<std::vector<std::string>> names = names_of(options.model.model);
+  const Result<std::vector<std::string>> names = names_of(options.model);
   if (!names.ok()) return fail_to_load(names.error());
   const Result<Examples> examples = find_card_examples(names.value(), options.model.score);
   return examples.ok() ? verify_model(options, examples.value()) : fail(examples.error());

@@ -29,5 +29,7 @@ void add_verify(CLI::App& app, Program& program);
 void add_generate(CLI::App& app, Program& program);
 void add_quantize(CLI::App& app, Program& program);
 void add_serve(CLI::App& app, Program& program);
+void add_pull(CLI::App& app, Program& program);
+void add_models(CLI::App& app, Program& program);
 
 }  // namespace rerank::cli

@@ -2,83 +2,80 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <fstream>
+#include <CLI/Validators.hpp>
+#include <memory>
 
+#include "base/process.h"
 #include "base/try.h"
+#include "cli/progress.h"
+#include "hub/names.h"
 
 namespace rerank::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-// An environment variable that is set to nothing counts as not set, as in huggingface_hub.
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
-bool is_name_part(std::string_view part) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  };
-  return !part.empty() && part.front() != '.' && part.front() != '-' && std::all_of(part.begin(), part.end(), allowed);
-}
-
-// A commit name becomes part of a path, so it must not be able to lead out of the cache.
-bool is_commit_name(std::string_view text) {
-  return is_name_part(text) && text.size() <= 64;
-}
-
-std::string how_to_download(std::string_view name) {
-  return fmt::format("download it with: huggingface-cli download {}", name);
+// The name may have been meant as a path: say both.
+Error not_here_either(Error error) {
+  if (error.code == Error::Code::kNotFound) error.what = "is no folder here; " + error.what;
+  return error;
 }
 
 }  // namespace
 
+void add_hub_options(CLI::App& command, HubOptions& options, const std::string& group) {
+  command
+      .add_option("--revision", options.revision,
+                  "Branch, tag or commit of a model that is named by its hub name [main]")
+      ->type_name("REVISION")
+      ->group(group);
+  command
+      .add_flag("--offline", options.offline,
+                "Ask no network: a model that is not in the local Hugging Face cache is an error [HF_HUB_OFFLINE]")
+      ->group(group);
+}
+
 bool is_hub_name(std::string_view name) {
-  const std::size_t slash = name.find('/');
-  return slash != std::string_view::npos && is_name_part(name.substr(0, slash)) && is_name_part(name.substr(slash + 1));
+  return hub::is_model_name(name);
 }
 
-fs::path hub_cache_folder() {
-  if (const std::string folder = environment("HF_HUB_CACHE"); !folder.empty()) return folder;
-  if (const std::string home = environment("HF_HOME"); !home.empty()) return fs::path(home) / "hub";
-  if (const std::string cache = environment("XDG_CACHE_HOME"); !cache.empty())
-    return fs::path(cache) / "huggingface" / "hub";
-  return fs::path(environment("HOME")) / ".cache" / "huggingface" / "hub";
-}
-
-Result<fs::path> find_in_hub_cache(std::string_view name) {
-  const std::size_t slash = name.find('/');
-  const fs::path repository =
-      hub_cache_folder() / fmt::format("models--{}--{}", name.substr(0, slash), name.substr(slash + 1));
-  std::error_code ignored;
-  if (!fs::is_directory(repository, ignored))
-    return Error{
-        Error::Code::kNotFound,
-        fmt::format("is no folder here, and not in the local Hugging Face cache {}", hub_cache_folder().string()),
-        std::string(name), how_to_download(name)};
-  std::string commit;
-  std::ifstream(repository / "refs" / "main") >> commit;
-  const fs::path snapshot = repository / "snapshots" / commit;
-  if (!is_commit_name(commit) || !fs::is_directory(snapshot, ignored))
-    return Error{Error::Code::kNotFound, "holds no complete download of the revision \"main\"", repository.string(),
-                 how_to_download(name)};
-  return snapshot;
-}
-
-Result<fs::path> locate_model(const std::string& model) {
+Result<fs::path> locate_model(const std::string& model, const HubOptions& options) {
   std::error_code ignored;
   if (fs::is_directory(model, ignored)) return fs::path(model);
   if (fs::exists(model, ignored))
     return Error{Error::Code::kUnsupported, "is a file, expected a model folder", model,
                  "name the folder that holds config.json, model.safetensors and tokenizer.json"};
-  if (is_hub_name(model)) return find_in_hub_cache(model);
-  return Error{Error::Code::kNotFound, "no such folder", model,
-               "give a model folder, or a hub name such as BAAI/bge-reranker-v2-m3"};
+  if (!is_hub_name(model))
+    return Error{Error::Code::kNotFound, "no such folder", model,
+                 "give a model folder, or a hub name such as BAAI/bge-reranker-v2-m3"};
+  hub::Settings settings = hub::settings_from_environment();
+  settings.offline = settings.offline || options.offline;
+  const hub::ModelRevision wanted{model, options.revision};
+  if (auto folder = hub::find_in_cache(settings.cache, wanted); folder.ok()) return folder;
+  Result<hub::Pulled> pulled = fetch_model(settings, wanted, false);
+  if (!pulled.ok()) return not_here_either(std::move(pulled.error()));
+  return std::move(pulled).value().folder;
+}
+
+Result<hub::Pulled> fetch_model(const hub::Settings& settings, const hub::ModelRevision& model, bool quiet) {
+  ProgressBar bar(quiet, "bytes");
+  double began = 0;
+  hub::PullHooks hooks;
+  hooks.on_note = [&](const std::string& text) { bar.note(text); };
+  hooks.on_plan = [&](std::size_t files, std::uint64_t bytes) {
+    began = wall_seconds();
+    if (!quiet)
+      bar.note(fmt::format("fetching {} from {}: {} file{}, {}, into {}", model.name, settings.endpoint, files,
+                           files == 1 ? "" : "s", bytes_text(bytes), settings.cache.string()));
+  };
+  hooks.on_progress = [&](std::uint64_t done, std::uint64_t bytes) {
+    bar.update(done, bytes == 0 ? 1.0 : static_cast<double>(done) / static_cast<double>(bytes));
+  };
+  RERANK_ASSIGN(hub::Pulled pulled, hub::pull(settings, model, hooks));
+  bar.clear();
+  if (began > 0 && !quiet)
+    bar.note(fmt::format("fetched {} in {:.1f} s", bytes_text(pulled.bytes), wall_seconds() - began));
+  return pulled;
 }
 
 }  // namespace rerank::cli

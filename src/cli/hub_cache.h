@@ -1,26 +1,34 @@
-// Finds a model that Hugging Face tools have already downloaded. Nothing here uses the network.
+// What --model names: a folder, or a model of the Hugging Face hub, which is fetched when it is not in the local cache.
 #pragma once
 
+#include <CLI/App.hpp>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
+#include "hub/pull.h"
+#include "hub/settings.h"
 #include "rerank/error.h"
 
 namespace rerank::cli {
 
+// The options of every command that takes a model's name.
+struct HubOptions {
+  std::string revision = "main";  // a branch, a tag or a commit
+  bool offline = false;           // the network is not asked, as with HF_HUB_OFFLINE
+};
+
+// Adds --revision and --offline under the heading `group`. `options` must outlive the parser.
+void add_hub_options(CLI::App& command, HubOptions& options, const std::string& group);
+
 // True for "OWNER/NAME" in the characters that the hub allows.
 bool is_hub_name(std::string_view name);
 
-// The folder of the local cache, by huggingface_hub's rules: HF_HUB_CACHE, else HF_HOME/hub, else
-// XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub.
-std::filesystem::path hub_cache_folder();
+// A folder as it is, or else a hub name: its folder in the cache, whole. What is missing there is fetched, said on
+// stderr, unless the options or the environment forbid to ask the network: then kNotFound says how to fetch it.
+Result<std::filesystem::path> locate_model(const std::string& model, const HubOptions& options = {});
 
-// The folder with the files of revision "main" of a downloaded model: CACHE/models--OWNER--NAME/snapshots/COMMIT, where
-// refs/main holds COMMIT. kNotFound, with the command that downloads it, when it is not there.
-Result<std::filesystem::path> find_in_hub_cache(std::string_view name);
-
-// What --model names: a folder as it is, or else a hub name in the local cache.
-Result<std::filesystem::path> locate_model(const std::string& model);
+// Fetches a model with a progress bar on stderr, and says what is fetched and from where.
+Result<hub::Pulled> fetch_model(const hub::Settings& settings, const hub::ModelRevision& model, bool quiet);
 
 }  // namespace rerank::cli

@@ -3,92 +3,66 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <fstream>
+
+#include "io/test_files.h"
 
 namespace rerank::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-// A cache as huggingface_hub lays it out, in a folder of the test's own.
-class HubCache : public testing::Test {
+const std::string kCommit(40, 'c');
+
+// Without a network, and with a cache of the test's own. What a hub adds to that, tests/hub shows.
+class LocateModel : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-    for (const char* name : {"HF_HOME", "XDG_CACHE_HOME"}) unsetenv(name);
-    setenv("HF_HUB_CACHE", root_.c_str(), 1);
+    setenv("HF_HUB_CACHE", root_.path().c_str(), 1);
+    setenv("HF_HUB_OFFLINE", "1", 1);
+    for (const char* file : {"config.json", "tokenizer.json", "model.safetensors"})
+      root_.write("models--o--n/snapshots/" + kCommit + "/" + file, "x");
+    root_.write("models--o--n/refs/main", kCommit);
   }
   void TearDown() override {
     unsetenv("HF_HUB_CACHE");
-    fs::remove_all(root_);
+    unsetenv("HF_HUB_OFFLINE");
   }
 
-  void write_ref(const std::string& commit) {
-    const fs::path refs = root_ / "models--BAAI--bge-reranker-base" / "refs";
-    fs::create_directories(refs);
-    std::ofstream(refs / "main") << commit;
-  }
-  fs::path snapshot(const std::string& commit) {
-    return root_ / "models--BAAI--bge-reranker-base" / "snapshots" / commit;
-  }
-
-  fs::path root_;
+  rerank::testing::TempFolder root_;
 };
 
-TEST_F(HubCache, FindsTheSnapshotOfMain) {
-  write_ref("2cfc18c9");
-  fs::create_directories(snapshot("2cfc18c9"));
-  const auto found = locate_model("BAAI/bge-reranker-base");
-  ASSERT_TRUE(found.ok()) << found.error().message();
-  EXPECT_EQ(found.value(), snapshot("2cfc18c9"));
-}
-
-TEST_F(HubCache, SaysHowToGetWhatIsNotThere) {
-  const auto found = locate_model("BAAI/bge-reranker-base");
-  ASSERT_FALSE(found.ok());
-  EXPECT_NE(found.error().message().find("huggingface-cli download BAAI/bge-reranker-base"), std::string::npos);
-}
-
-TEST_F(HubCache, RefusesADownloadWithoutSnapshot) {
-  write_ref("2cfc18c9");
-  EXPECT_FALSE(locate_model("BAAI/bge-reranker-base").ok());
-}
-
-TEST_F(HubCache, DoesNotFollowARefOutOfTheCache) {
-  write_ref("../../..");
-  const auto found = locate_model("BAAI/bge-reranker-base");
-  EXPECT_FALSE(found.ok());
-}
-
-TEST_F(HubCache, TheFolderIsChosenAsHuggingfaceHubDoes) {
-  EXPECT_EQ(hub_cache_folder(), root_);
-  setenv("HF_HUB_CACHE", "", 1);
-  setenv("HF_HOME", "/some/home", 1);
-  EXPECT_EQ(hub_cache_folder(), "/some/home/hub");
-  unsetenv("HF_HOME");
-  setenv("XDG_CACHE_HOME", "/some/cache", 1);
-  EXPECT_EQ(hub_cache_folder(), "/some/cache/huggingface/hub");
-  unsetenv("XDG_CACHE_HOME");
-}
-
-TEST(LocateModel, TakesAFolderBeforeAHubName) {
-  const auto found = locate_model(testing::TempDir());
+TEST_F(LocateModel, TakesAFolderBeforeAHubName) {
+  const auto found = locate_model(root_.path());
   ASSERT_TRUE(found.ok());
-  EXPECT_EQ(found.value(), testing::TempDir());
+  EXPECT_EQ(found.value(), root_.path());
 }
 
-TEST(LocateModel, RefusesWhatIsNeither) {
-  for (const char* model : {"no-such-folder", "/no/such/folder", "../x/y", "a/b/c", "/proc/self/stat", "a/"})
+TEST_F(LocateModel, FindsWhatIsInTheCache) {
+  for (const std::string& revision : {std::string("main"), kCommit}) {
+    const auto found = locate_model("o/n", {.revision = revision, .offline = false});
+    ASSERT_TRUE(found.ok()) << found.error().message();
+    EXPECT_EQ(found.value(), root_.path() / "models--o--n" / "snapshots" / kCommit);
+  }
+}
+
+TEST_F(LocateModel, WithoutANetworkSaysHowToFetch) {
+  for (const char* name : {"o/other", "no/such-folder"}) {
+    const auto found = locate_model(name);
+    ASSERT_FALSE(found.ok());
+    EXPECT_EQ(found.error().code, Error::Code::kNotFound);
+    const std::string text = found.error().message();
+    EXPECT_NE(text.find("is no folder here; is not in the local Hugging Face cache"), std::string::npos) << text;
+    EXPECT_NE(text.find(std::string("rerank pull ") + name), std::string::npos) << text;
+  }
+  fs::remove(root_.path() / "models--o--n" / "snapshots" / kCommit / "tokenizer.json");
+  const auto part = locate_model("o/n");
+  ASSERT_FALSE(part.ok());
+  EXPECT_NE(part.error().message().find("tokenizer.json missing"), std::string::npos) << part.error().message();
+}
+
+TEST_F(LocateModel, RefusesWhatIsNeither) {
+  for (const char* model : {"no-such-folder", "/no/such/folder", "../x/y", "a/b/c", "/proc/self/stat", "a/", ""})
     EXPECT_FALSE(locate_model(model).ok()) << model;
-}
-
-TEST(IsHubName, NeedsOwnerAndName) {
-  EXPECT_TRUE(is_hub_name("BAAI/bge-reranker-v2-m3"));
-  EXPECT_TRUE(is_hub_name("lightblue/lb-reranker-0.5B-v1.0"));
-  for (const char* name : {"", "/", "a/", "/b", "a/b/c", "../b", "a/..", "a b/c", "-a/b", "./b"})
-    EXPECT_FALSE(is_hub_name(name)) << name;
 }
 
 }  // namespace

@@ -85,6 +85,8 @@ Exit run(int argc, char** argv) {
   add_generate(app, program);
   add_quantize(app, program);
   add_serve(app, program);
+  add_pull(app, program);
+  add_models(app, program);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version

@@ -10,7 +10,6 @@
 #include <map>
 
 #include "base/try.h"
-#include "cli/hub_cache.h"
 #include "io/json_text.h"
 
 namespace rerank::cli {
@@ -41,6 +40,15 @@ std::string read_prompt(const std::string& file) {
   return text;
 }
 
+Result<EngineOptions> with_located_adapter(const ModelOptions& options) {
+  EngineOptions engine = options.engine;
+  std::error_code ignored;
+  if (!is_hub_name(engine.adapter) || std::filesystem::exists(engine.adapter, ignored)) return engine;
+  RERANK_ASSIGN(const std::filesystem::path folder, locate_adapter(options));
+  engine.adapter = folder.string();
+  return engine;
+}
+
 }  // namespace
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
@@ -57,8 +65,10 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
     command.add_option(name, target, help)->delimiter(',')->type_name("N,N,...")->group(kGroup);
   };
   text("-m,--model", options.model, "DIR|HUB_NAME",
-       "Folder with config.json, safetensors and tokenizer.json, or the name of a model in the local Hugging Face "
-       "cache, such as BAAI/bge-reranker-v2-m3 [the embedded English model]");
+       "Folder with config.json, safetensors and tokenizer.json, or the name of a model on the Hugging Face hub, such "
+       "as "
+       "BAAI/bge-reranker-v2-m3, which is fetched when it is not in the local cache [the embedded English model]");
+  add_hub_options(command, options.hub, kGroup);
   text("--method", options.engine.method, "NAME",
        "How the model scores: cross-encoder, yes-logit, layerwise, lightweight, expectation, reasoning [found from "
        "config.json]");
@@ -111,7 +121,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->excludes("--prompt")
       ->group(kGroup);
   text("--answer", options.engine.answer, "TEXT", "yes-logit: the answer whose logit is the score [Yes]");
-  text("--adapter", options.engine.adapter, "DIR", "A PEFT LoRA adapter to merge into the weights");
+  text("--adapter", options.engine.adapter, "DIR|HUB_NAME", "A PEFT LoRA adapter to merge into the weights");
   layers("--cutoff-layers", options.score.cutoff_layers,
          "Layers whose scores are read, such as 8,16; those above are not loaded [the last]");
   command.add_option("--compress-ratio", options.score.compress_ratio, "lightweight: passage tokens merged to one [1]")
@@ -161,14 +171,22 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
        "Highest CPU level to use: scalar, avx2, avx512, avx512-bf16, amx [RERANK_CPU_LEVEL, or else the best]");
 }
 
+Result<std::filesystem::path> locate_model(const ModelOptions& options) {
+  return locate_model(options.model, options.hub);
+}
+
+Result<std::filesystem::path> locate_adapter(const ModelOptions& options) {
+  return locate_model(options.engine.adapter, {.revision = "main", .offline = options.hub.offline});
+}
+
 Result<Engine> load_engine(const ModelOptions& options) {
-  EngineOptions engine_options = options.engine;
+  RERANK_ASSIGN(EngineOptions engine_options, with_located_adapter(options));
   if (!options.score.cutoff_layers.empty())
     engine_options.last_layer =
         std::max(0, *std::max_element(options.score.cutoff_layers.begin(), options.score.cutoff_layers.end()));
   const auto load = [&]() -> Result<Engine> {
     if (options.model.empty()) return Engine::load_embedded(engine_options);
-    RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options.model));
+    RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options));
     return Engine::load(folder, engine_options);
   };
   RERANK_ASSIGN(Engine engine, load());
@@ -190,13 +208,14 @@ bool scores_are_float32(const ModelOptions& options, const ModelInfo& info) {
 }
 
 Result<TextGenerator> load_generator(const ModelOptions& options) {
-  RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options.model));
-  return TextGenerator::load(folder, options.engine);
+  RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options));
+  RERANK_ASSIGN(const EngineOptions engine_options, with_located_adapter(options));
+  return TextGenerator::load(folder, engine_options);
 }
 
 Result<ModelTokenizer> load_tokenizer(const ModelOptions& options) {
   if (options.model.empty()) return ModelTokenizer::load_embedded();
-  RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options.model));
+  RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options));
   return ModelTokenizer::load(folder);
 }
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <filesystem>
 #include <string>
 
+#include "cli/hub_cache.h"
 #include "rerank/engine.h"
 #include "rerank/generate.h"
 
@@ -11,12 +13,17 @@ namespace rerank::cli {
 
 struct ModelOptions {
   std::string model;  // a folder or a hub name; empty: the embedded default
+  HubOptions hub;
   EngineOptions engine;
   ScoreOptions score;
 };
 
 // Adds them under the heading "Model options". `options` must outlive the parser.
 void add_model_options(CLI::App& command, ModelOptions& options);
+
+// The folders that --model and --adapter name, which may be fetched first. Neither may be empty.
+Result<std::filesystem::path> locate_model(const ModelOptions& options);
+Result<std::filesystem::path> locate_adapter(const ModelOptions& options);
 
 // The model that --model names, with what is not taken as written said on stderr. Errors: see fail_to_load().
 Result<Engine> load_engine(const ModelOptions& options);

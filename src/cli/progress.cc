@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -25,12 +26,28 @@ std::string clock_text(double seconds) {
                    : fmt::format("{}:{:02}", minutes, total % 60);
 }
 
+std::string amount_text(double amount, std::string_view unit, int decimals) {
+  if (unit == "bytes") return bytes_text(static_cast<std::uint64_t>(amount));
+  return fmt::format("{:.{}f} {}", amount, decimals, unit);
+}
+
 }  // namespace
+
+std::string bytes_text(std::uint64_t bytes) {
+  double amount = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  static constexpr std::array<const char*, 6> kUnits = {"bytes", "kB", "MB", "GB", "TB", "PB"};
+  while (amount >= 999.95 && unit + 1 < kUnits.size()) {
+    amount /= 1000;
+    ++unit;
+  }
+  return fmt::format("{:.{}f} {}", amount, unit == 0 ? 0 : 1, kUnits[unit]);
+}
 
 std::string progress_line(const ProgressState& state, std::size_t columns) {
   const double rate = state.seconds > 0 ? static_cast<double>(state.done) / state.seconds : 0;
-  std::string text = fmt::format("{} {}", state.done, state.unit);
-  if (state.done > 0) text += fmt::format("  {:.1f} {}/s", rate, state.unit);
+  std::string text = amount_text(static_cast<double>(state.done), state.unit, 0);
+  if (state.done > 0) text += fmt::format("  {}/s", amount_text(rate, state.unit, 1));
   if (state.new_tokens > 0)
     text += fmt::format("  {} tokens  {:.1f} tokens/s", state.new_tokens,
                         state.seconds > 0 ? static_cast<double>(state.new_tokens) / state.seconds : 0);

@@ -11,16 +11,19 @@ namespace rerank::cli {
 
 // What the line shows; a pure function of these numbers.
 struct ProgressState {
-  std::size_t done = 0;            // pairs, or whatever `unit` says
-  double seconds = 0;              // since the first one was begun
-  std::optional<double> fraction;  // of all the work, 0 to 1; empty when nobody knows (a pipe)
-  std::string_view unit = "pairs";
-  std::uint64_t new_tokens = 0;  // that a model has written; 0: none is to be shown
+  std::size_t done = 0;             // pairs, or whatever `unit` says
+  double seconds = 0;               // since the first one was begun
+  std::optional<double> fraction;   // of all the work, 0 to 1; empty when nobody knows (a pipe)
+  std::string_view unit = "pairs";  // "bytes" are shown as kB, MB and GB
+  std::uint64_t new_tokens = 0;     // that a model has written; 0: none is to be shown
 };
 
 // "[=========>          ]  45%  1234 pairs  56.1 pairs/s  0:27 left", in at most `columns` columns; the bar gives way
 // first. Without a fraction only the counts and the rates.
 std::string progress_line(const ProgressState& state, std::size_t columns);
+
+// "17 bytes", "4.2 kB", "2.3 GB": powers of 1000, as download pages count.
+std::string bytes_text(std::uint64_t bytes);
 
 // Draws the line on stderr when that is a terminal and `quiet` is off; otherwise only the notes appear.
 // For one thread at a time.

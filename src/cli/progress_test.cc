@@ -26,11 +26,24 @@ INSTANTIATE_TEST_SUITE_P(
                              {3, 10, std::nullopt, "pairs", 640},
                              70,
                              "3 pairs  0.3 pairs/s  640 tokens  64.0 tokens/s"},
+                    LineCase{"a download",
+                             {1'500'000'000, 30, 0.6, "bytes"},
+                             60,
+                             "[=============>        ]   60%  1.5 GB  50.0 MB/s  0:20 left"},
                     LineCase{"a narrow terminal", {500, 10, 0.5}, 20, " 50%  500 pairs  50."}));
 TEST_P(ProgressLine, FitsTheTerminal) {
   const auto& [why, state, columns, expected] = GetParam();
   EXPECT_EQ(progress_line(state, columns), expected) << why;
   EXPECT_LE(progress_line(state, columns).size(), columns) << why;
+}
+
+TEST(BytesText, CountsInPowersOfAThousand) {
+  EXPECT_EQ(bytes_text(0), "0 bytes");
+  EXPECT_EQ(bytes_text(999), "999 bytes");
+  EXPECT_EQ(bytes_text(1000), "1.0 kB");
+  EXPECT_EQ(bytes_text(999'960), "1.0 MB");
+  EXPECT_EQ(bytes_text(2'271'071'852), "2.3 GB");
+  EXPECT_EQ(bytes_text(~std::uint64_t{0}), "18446.7 PB");
 }
 
 }  // namespace

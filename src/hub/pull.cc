@@ -103,7 +103,7 @@ Status Puller::fetch_one(const Repository& repository, const FileHead& head) {
     arrived += bytes;
     const auto now =
         static_cast<std::uint64_t>(std::clamp<std::int64_t>(arrived, 0, static_cast<std::int64_t>(planned)));
-    if (hooks_.on_progress) hooks_.on_progress(done_ + now, pulled_.bytes, head.name);
+    if (hooks_.on_progress) hooks_.on_progress(done_ + now, pulled_.bytes);
   };
   hooks.locate_again = [&]() -> Result<Location> {
     RERANK_ASSIGN(FileHead again,

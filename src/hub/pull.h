@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "hub/settings.h"
@@ -29,8 +28,8 @@ Result<std::filesystem::path> find_in_cache(const std::filesystem::path& cache, 
 struct PullHooks {
   // Once it is known what is to be fetched: files, and bytes of them that are not here yet.
   std::function<void(std::size_t files, std::uint64_t bytes)> on_plan;
-  // While bytes arrive: of those, and the file that they belong to.
-  std::function<void(std::uint64_t done, std::uint64_t bytes, std::string_view file)> on_progress;
+  // While these bytes arrive.
+  std::function<void(std::uint64_t done, std::uint64_t bytes)> on_progress;
   // A sentence for people.
   std::function<void(const std::string& text)> on_note;
 };

@@ -15,7 +15,7 @@ std::string answer(const std::string& siblings) {
   return R"({"id": "o/n", "sha": ")" + kCommit + R"(", "siblings": [)" + siblings + "]}";
 }
 
-std::string files(std::initializer_list<const char*> names) {
+std::string files(const std::vector<const char*>& names) {
   std::string text;
   for (const char* name : names) text += std::string(text.empty() ? "" : ",") + R"({"rfilename": ")" + name + "\"}";
   return answer(text);
@@ -76,7 +76,7 @@ TEST(ParseRepository, RefusesWhatIsNoAnswerOfAHub) {
 
 struct WantedCase {
   const char* why;
-  std::initializer_list<const char*> there;
+  std::vector<const char*> there;
   std::vector<std::string> wanted;
 };
 class WantedFiles : public ::testing::TestWithParam<WantedCase> {};
@@ -108,7 +108,7 @@ TEST_P(WantedFiles, AreThoseOfACheckpoint) {
 }
 
 TEST(WantedFiles, AreAnErrorWithoutSafetensors) {
-  const auto error_of = [](std::initializer_list<const char*> names) {
+  const auto error_of = [](const std::vector<const char*>& names) {
     const auto wanted = wanted_files(parse_repository(files(names), "hub").value(), "o/n");
     EXPECT_FALSE(wanted.ok());
     return wanted.ok() ? std::string() : wanted.error().message();

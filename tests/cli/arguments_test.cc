@@ -78,14 +78,14 @@ TEST_F(Arguments, AModelThatCannotBeLoadedIsExitCode2) {
       {"a folder without a model", "empty", "empty"},
       {"broken JSON", "broken", "broken"},
       {"a file", "plain.txt", "plain.txt: is a file"},
-      {"a hub name that was not downloaded", "BAAI/bge-reranker-base",
-       "huggingface-cli download BAAI/bge-reranker-base"},
+      {"a hub name that was not downloaded", "BAAI/bge-reranker-base", "rerank pull BAAI/bge-reranker-base"},
   };
   for (const auto& [why, model, expected] : cases) {
     for (const std::vector<std::string>& command : {std::vector<std::string>{"info"},
                                                     {"rank", "--query", "q", "--passages", "p.txt"},
                                                     {"tokenize", "--input", "-"}}) {
-      Invocation invocation{.arguments = command, .environment = {"HF_HUB_CACHE=" + path("hub").string()}};
+      Invocation invocation{.arguments = command,
+                            .environment = {"HF_HUB_CACHE=" + path("hub").string(), "HF_HUB_OFFLINE=1"}};
       invocation.arguments.insert(invocation.arguments.end(), {"--model", model});
       const Outcome outcome = start(invocation);
       EXPECT_EQ(outcome.exit, 2) << why << ": " << command[0] << '\n' << outcome.err;
