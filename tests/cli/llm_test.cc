@@ -20,9 +20,10 @@ class Llm : public ProgramTest {
     return folder_.path.string();
   }
   // The JSON lines of `rerank score` over three pairs of one query.
-  std::vector<json> score(std::vector<std::string> arguments) const {
+  std::vector<json> score(std::vector<std::string> arguments, std::vector<std::string> environment = {}) const {
     arguments.insert(arguments.begin(), {"score", "--input", "-", "--dtype", "f32"});
-    const Outcome outcome = run(arguments, kPairs);
+    const Outcome outcome =
+        start({.arguments = std::move(arguments), .input = kPairs, .environment = std::move(environment)});
     EXPECT_EQ(outcome.exit, 0) << outcome.err;
     std::vector<json> lines;
     std::istringstream stream(outcome.out);
@@ -149,6 +150,14 @@ TEST_F(Llm, AnAdapterIsMerged) {
     EXPECT_NEAR(adapted[i].at("score").get<double>(), merged[i].at("score").get<double>(), 1e-4);
     EXPECT_GT(std::abs(adapted[i].at("score").get<double>() - plain[i].at("score").get<double>()), 1e-3);
   }
+
+  // The same by its hub name, out of the local cache.
+  const std::string commit(40, 'c');
+  write("hub/models--o--n/refs/main", commit);
+  std::filesystem::create_directory(path("hub/models--o--n/snapshots"));
+  std::filesystem::rename(path("adapter"), path("hub/models--o--n/snapshots/" + commit));
+  EXPECT_EQ(score({"--model", folder, "--adapter", "o/n", "--offline"}, {"HF_HUB_CACHE=" + path("hub").string()}),
+            adapted);
 }
 
 }  // namespace
