@@ -217,6 +217,7 @@ std::size_t Fetcher::take(Part& part, std::string_view bytes) {
       return 0;
     }
   } else {
+    part.held.reserve(part.end - part.begin);
     part.held.append(bytes);
   }
   part.received += bytes.size();

@@ -7,6 +7,7 @@ Usage by hand: server.py PORT   serves one small model, docs/tiny, until it is k
 """
 
 import email.utils
+import functools
 import hashlib
 import http.server
 import json
@@ -23,10 +24,12 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SMALL = 10 * 1024 * 1024  # files above are in large file storage
 
 
+@functools.lru_cache(maxsize=64)
 def git_sha1(content):
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
+@functools.lru_cache(maxsize=64)
 def sha256(content):
     return hashlib.sha256(content).hexdigest()
 
