@@ -53,15 +53,6 @@ Status make_folder(const fs::path& folder) {
   return error;
 }
 
-Status make_cache(const fs::path& cache) {
-  RERANK_TRY(make_folder(cache));
-  const fs::path tag = cache / "CACHEDIR.TAG";
-  // The text is that of the standard (bford.info/cachedir); a cache without one is a cache all the same.
-  if (!is_file(tag))
-    std::ofstream(tag) << "Signature: 8a477f597d28d172789f06886806bc55\n# Models of the Hugging Face hub.\n";
-  return {};
-}
-
 ModelCache::ModelCache(const fs::path& cache, std::string_view name) {
   const std::size_t slash = name.find('/');
   const std::string folder = fmt::format("models--{}--{}", name.substr(0, slash), name.substr(slash + 1));

@@ -45,9 +45,7 @@ class ModelCache {
   std::filesystem::path folder_, locks_;
 };
 
-// Makes the folder and those around it, and marks the cache as one that need not be saved (CACHEDIR.TAG). kIo.
-Status make_cache(const std::filesystem::path& cache);
-// Makes a folder and those around it. kIo.
+// Makes a folder of the cache and those around it. kIo.
 Status make_folder(const std::filesystem::path& folder);
 
 }  // namespace rerank::hub

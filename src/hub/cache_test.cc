@@ -121,15 +121,9 @@ TEST_F(Cache, RemembersARevisionInPlaceOfAnOlderOne) {
   EXPECT_FALSE(fs::exists(cache().folder() / "refs" / newer));
 }
 
-TEST_F(Cache, MarksItselfAsACache) {
-  ASSERT_TRUE(make_cache(root_.path() / "new" / "cache").ok());
-  const std::string tag = rerank::testing::read_file(root_.path() / "new" / "cache" / "CACHEDIR.TAG");
-  EXPECT_EQ(tag.rfind("Signature: 8a477f597d28d172789f06886806bc55", 0), 0u);
-}
-
 TEST_F(Cache, WhereNothingMayBeWrittenAnotherFolderIsNamed) {
   const fs::path file = root_.write("a-file", "x");
-  const Status made = make_cache(file / "cache");
+  const Status made = make_folder(file / "cache");
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.error().code, Error::Code::kIo);
   EXPECT_NE(made.error().message().find("HF_HUB_CACHE"), std::string::npos) << made.error().message();

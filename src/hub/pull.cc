@@ -137,7 +137,6 @@ Status Puller::fetch(const Repository& repository, const std::vector<std::string
   pulled_.fetched += heads.size();
   pulled_.bytes += bytes;
   if (announced && !heads.empty() && hooks_.on_plan) hooks_.on_plan(heads.size(), bytes);
-  if (!heads.empty()) RERANK_TRY(make_cache(settings_.cache));
   for (const FileHead& head : heads) RERANK_TRY(fetch_one(repository, head));
   return {};
 }

@@ -81,7 +81,6 @@ class Files(Case):
         self.assertEqual(folder, self.program.repository() / "snapshots" / COMMIT)
         self.expect_whole(repository)
         self.assertEqual((self.program.repository() / "refs" / "main").read_text(), COMMIT)
-        self.assertTrue((self.program.cache / "CACHEDIR.TAG").is_file())
 
     def test_what_is_there_is_not_fetched_again(self):
         hub = self.hub()
