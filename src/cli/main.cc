@@ -75,6 +75,7 @@ Exit run(int argc, char** argv) {
   add_score(app, program);
   add_run(app, program);
   add_eval(app, program);
+  add_eval_protocol(app, program);
   add_compare(app, program);
   add_retrieve(app, program);
   add_report(app, program);

@@ -108,6 +108,13 @@ Result<Texts> query_texts(const Place& place, const ProtocolData& data) {
       if (const auto at = texts.find(id); at != texts.end()) at->second += " " + instruction;
   }
   const std::string* prompt = prompt_of(place);
+  if (prompt == nullptr && place.choice.prompts != nullptr) {
+    std::vector<std::string> names;
+    for (const std::string_view name : place.choice.protocol->prompt_names) names.push_back(place.fill(name));
+    return Error{Error::Code::kBadInput,
+                 fmt::format("there is no prompt for {}, no {}", data.dataset, fmt::join(names, " and no ")),
+                 "--prompts", "add one to the file, or leave prompts out with --no-prompts"};
+  }
   Texts asked;
   for (const JudgedQuery& query : data.qrels.queries) {
     const auto at = texts.find(query.query_id);

@@ -23,7 +23,7 @@ struct ProtocolChoice {
   std::filesystem::path folder;    // of all data, or one data set
   std::string split = {};          // "": the protocol's
   std::string first_stage = {};    // a place as in Protocol::first_stages, tried alone; "": the protocol's
-  const Texts* prompts = nullptr;  // none: queries go as they are
+  const Texts* prompts = nullptr;  // of all data sets; none: queries go as they are
   std::size_t queries = 0;         // only the first of those that the protocol asks; 0: all
 };
 

@@ -39,7 +39,8 @@ TEST(Protocols, AreFoundByName) {
   const auto unknown = find_protocol("beir");
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.error().fix,
-            "there are lb-beir, flagembedding-beir, flagembedding-miracl, rank1-beir, bright, nevir, mfollowir");
+            "there are lb-beir, flagembedding-beir, flagembedding-miracl, rank1-beir, bright, nevir, mfollowir, "
+            "mfollowir-crosslingual");
 }
 
 // A number that was mistyped shows here. Two means of FlagEmbedding's model card are 0.5 below those of its own rows.
@@ -169,6 +170,10 @@ TEST(ProtocolData, Rank1WrapsQueriesInPrompts) {
   ASSERT_EQ(ids_of(data.value()), std::vector<std::string>{"q1"}) << "the other has nothing to rerank";
   EXPECT_EQ(data.value().queries[0].text, "<one> one!");
   EXPECT_EQ(data.value().qrels.queries.size(), 2U);
+  const Texts others = {{"FiQA2018", "FILL_QUERY_HERE"}};
+  const auto none =
+      read_protocol_data({.protocol = &protocol("rank1-beir"), .folder = folder.path(), .prompts = &others}, "SciFact");
+  EXPECT_NE(none.error().message().find("there is no prompt for SciFact"), std::string::npos);
   const auto plain = read_protocol_data(
       {.protocol = &protocol("rank1-beir"), .folder = folder.path(), .first_stage = "run"}, "SciFact");
   ASSERT_TRUE(plain.ok()) << plain.error().message();

@@ -144,6 +144,8 @@ TEST_F(Run, ResumeRefusesWhatIsNotItsOwn) {
     EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
     EXPECT_EQ(read("out.trec"), file);
   };
+  expect_refused(whole, {"--normalize"}, "settings.normalize was false, is true");
+  std::filesystem::remove(path("out.trec.manifest.json"));
   expect_refused(whole, {"--normalize"}, "has another ranking there than it gets now");
   expect_refused("q9 Q0 d1 1 5 rerank\n", {}, "out.trec:1: \"q9\" is not the next query");
   const std::string first = whole.substr(0, 2), last = first == "q1" ? "q2" : "q1";
