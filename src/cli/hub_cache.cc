@@ -61,7 +61,7 @@ Result<hub::Pulled> fetch_model(const hub::Settings& settings, const hub::ModelR
   ProgressBar bar(quiet, "bytes");
   double began = 0;
   hub::PullHooks hooks;
-  hooks.on_note = [&](const std::string& text) { bar.note(text); };
+  if (!quiet) hooks.on_note = [&](const std::string& text) { bar.note(text); };
   hooks.on_plan = [&](std::size_t files, std::uint64_t bytes) {
     began = wall_seconds();
     if (!quiet)

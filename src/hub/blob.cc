@@ -126,6 +126,7 @@ Status fetch_into(const Settings& settings, GrowingFile& file, const FileHead& h
   fetch.name = head.name;
   fetch.locate_again = hooks.locate_again;
   fetch.on_bytes = hooks.on_bytes;
+  fetch.on_note = hooks.on_note;
   fetch.write = [&file](std::string_view bytes) { return file.add(bytes); };
   return fetch_ranges(settings, fetch);
 }

@@ -34,9 +34,9 @@ Result<FileHead> head_of(Http& http, const Settings& settings, const std::string
 std::uint64_t bytes_there(const ModelCache& cache, const FileHead& head);
 
 struct BlobHooks {
-  std::function<void(std::int64_t bytes)> on_bytes;      // have arrived; negative: have to come once more
-  std::function<void(const std::string& text)> on_note;  // something that takes time, or a second attempt
-  std::function<Result<Location>()> locate_again;        // where the file is now
+  std::function<void(std::int64_t bytes)> on_bytes;  // have arrived; negative: have to come once more
+  Note on_note;                                      // something that takes time, or a second attempt
+  std::function<Result<Location>()> locate_again;    // where the file is now
 };
 
 // Makes the blob, under the lock that huggingface_hub takes, if nobody else has made it meanwhile. What arrives is kept

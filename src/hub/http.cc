@@ -18,6 +18,8 @@ namespace rerank::hub {
 namespace {
 
 constexpr double kFirstPause = 0.5, kLastPause = 30;
+// Shorter ones nobody notices.
+constexpr double kPauseToTell = 2;
 constexpr int kMostRedirects = 10;
 constexpr long kWholeAnswerSeconds = 300;
 
@@ -118,6 +120,10 @@ double pause_before(int attempt, double asked_for) {
   return std::max(asked_for, std::min(kLastPause, kFirstPause * std::exp2(attempt - 1)));
 }
 
+void tell_pause(const Note& note, const std::string& why, double seconds) {
+  if (note && seconds >= kPauseToTell) note(fmt::format("{}: trying again in {:.0f} s", why, seconds));
+}
+
 double pause_asked_for(double retry_after, std::string_view rate_limit) {
   if (retry_after > 0) return retry_after;
   if (rate_limit.find(";r=0") == std::string_view::npos) return 0;
@@ -174,7 +180,7 @@ void Http::Free::operator()(CURL* handle) const {
   curl_easy_cleanup(handle);
 }
 
-Http::Http(const Settings& settings) : settings_(settings) {
+Http::Http(const Settings& settings, Note note) : settings_(settings), note_(std::move(note)) {
   start_curl();
   handle_.reset(curl_easy_init());
   if (handle_ == nullptr) throw std::bad_alloc();
@@ -227,7 +233,10 @@ Result<Answer> Http::ask(const Request& request) {
       asked_for = pause_asked_for(static_cast<double>(retry_after), answer.value().header("ratelimit"));
       if (asked_for > kLongestPause) return answer;
     }
-    std::this_thread::sleep_for(std::chrono::duration<double>(pause_before(attempt, asked_for)));
+    const double pause = pause_before(attempt, asked_for);
+    tell_pause(note_, answer.ok() ? fmt::format("the hub answers with {}", answer.value().status) : answer.error().what,
+               pause);
+    std::this_thread::sleep_for(std::chrono::duration<double>(pause));
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +22,9 @@ namespace rerank::hub {
 inline constexpr long kSlowestBytesPerSecond = 1024;
 // A hub that asks for a longer pause is not waited for, in seconds.
 inline constexpr double kLongestPause = 300;
+
+// Takes a sentence for people; may be empty.
+using Note = std::function<void(const std::string& text)>;
 
 struct Request {
   bool head = false;  // GET otherwise
@@ -43,7 +47,8 @@ struct Answer {
 // One request after the other, over connections that stay open.
 class Http {
  public:
-  explicit Http(const Settings& settings);
+  // `note` hears of pauses that somebody might wonder about.
+  Http(const Settings& settings, Note note);
   ~Http();
 
   // Whatever the hub answers. Busy (429), failing (5xx) or dying servers are asked again, with growing pauses or those
@@ -57,6 +62,7 @@ class Http {
   Result<Answer> ask_once(const Request& request, bool& may_be_repeated);
 
   const Settings& settings_;
+  Note note_;
   struct Free {
     void operator()(CURL* handle) const;
   };
@@ -81,6 +87,8 @@ void take_header_line(std::string_view line, std::map<std::string, std::string>&
 bool is_passing(long status);
 // Seconds to wait before try number `attempt` (from 1), or what the server asks for where that is longer.
 double pause_before(int attempt, double asked_for);
+// Says why there is a pause of so many seconds, where it is a long one.
+void tell_pause(const Note& note, const std::string& why, double seconds);
 // What the server asks for, in seconds: libcurl's `retry_after`, or the "t=" of a RateLimit header with nothing left.
 double pause_asked_for(double retry_after, std::string_view rate_limit);
 // Whether two addresses have scheme, host and port in common.

@@ -53,7 +53,11 @@ Result<std::uint64_t> free_bytes(fs::path folder) {
 class Puller {
  public:
   Puller(const Settings& settings, const ModelRevision& model, const PullHooks& hooks)
-      : settings_(settings), model_(model), hooks_(hooks), cache_(settings.cache, model.name), http_(settings) {}
+      : settings_(settings),
+        model_(model),
+        hooks_(hooks),
+        cache_(settings.cache, model.name),
+        http_(settings, hooks.on_note) {}
 
   Result<Pulled> run();
 

@@ -253,7 +253,9 @@ void Fetcher::read_without_ranges() {
 Status Fetcher::try_again(Part& part, const Error& why, double asked_for) {
   part.failures = part.received - part.received_before >= kProgress ? 1 : part.failures + 1;
   if (part.failures > settings_.retries || asked_for > kLongestPause) return why;
-  part.not_before = wall_seconds() + pause_before(part.failures, asked_for);
+  const double pause = pause_before(part.failures, asked_for);
+  tell_pause(fetch_.on_note, why.where.empty() ? why.what : why.where + ": " + why.what, pause);
+  part.not_before = wall_seconds() + pause;
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "hub/http.h"
 #include "hub/settings.h"
 #include "rerank/error.h"
 
@@ -27,6 +28,8 @@ struct RangeFetch {
   std::function<Status(std::string_view)> write;
   // Called as bytes arrive, in any order; with a negative count where some have to come once more.
   std::function<void(std::int64_t)> on_bytes;
+  // Hears of long pauses.
+  Note on_note;
 };
 
 // Bytes of one range, and how many may be on their way: what is ahead of the first gap waits in memory, at most

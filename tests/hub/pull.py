@@ -309,14 +309,16 @@ class Network(Case):
 
     def test_passing_failures_are_tried_again(self):
         rules = [Rule("/api/", "status", times=1, code=503),
-                 Rule("/api/", "status", times=1, code=429, headers={"Retry-After": "1"}),
+                 Rule("/api/", "status", times=1, code=429, headers={"Retry-After": "2"}),
                  Rule("HEAD .*config.json", "status", times=1, code=500),
                  Rule("GET .*config.json", "status", times=1, code=429, headers={"Retry-After": retry_after_date(2)}),
                  Rule("GET .*safetensors", "status", times=1, code=502)]
         hub = self.hub(rules=rules)
         began = time.monotonic()
-        self.program.pull(hub, "o/n")
-        self.assertGreaterEqual(time.monotonic() - began, 1)
+        code, _, err = self.program.run(hub, "pull", "o/n")
+        self.assertEqual(code, 0, err)
+        self.assertGreaterEqual(time.monotonic() - began, 2)
+        self.assertIn("the hub answers with 429: trying again in 2 s", err)
         self.expect_whole(hub.repositories["o/n"])
 
     def test_failures_that_stay(self):
