@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "cli/catalogue.h"
 #include "cli/command.h"
-#include "cli/hub_cache.h"
+#include "cli/locate_model.h"
 #include "cli/output.h"
 
 namespace rerank::cli {

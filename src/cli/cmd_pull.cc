@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "cli/hub_cache.h"
+#include "cli/locate_model.h"
 #include "cli/output.h"
 
 namespace rerank::cli {

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "cli/command.h"
-#include "cli/hub_cache.h"
 #include "cli/interrupt.h"
+#include "cli/locate_model.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "rerank/quantize.h"

@@ -13,7 +13,7 @@
 
 #include "base/try.h"
 #include "cli/command.h"
-#include "cli/hub_cache.h"
+#include "cli/locate_model.h"
 #include "cli/model_options.h"
 #include "server/server.h"
 

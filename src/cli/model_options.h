@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "cli/hub_cache.h"
+#include "cli/locate_model.h"
 #include "rerank/engine.h"
 #include "rerank/generate.h"
 

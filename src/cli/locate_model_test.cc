@@ -1,4 +1,4 @@
-#include "cli/hub_cache.h"
+#include "cli/locate_model.h"
 
 #include <gtest/gtest.h>
 
