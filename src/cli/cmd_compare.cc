@@ -157,6 +157,7 @@ Exit run_compare(const Options& options) {
     return fail({Error::Code::kBadInput, "needs at least two runs", "", "the first is the one to compare with"});
   const Result<JudgedRuns> judged = read_judged_runs(options.judged);
   if (!judged.ok()) return fail(judged.error());
+  if (const Status each = evaluation::check_unpaired(judged.value().measures); !each.ok()) return fail(each.error());
   const std::vector<Row> rows = compare_runs(judged.value(), options);
   return print_answer(options.json ? for_programs(judged.value(), rows, options)
                                    : for_people(judged.value(), rows, options));

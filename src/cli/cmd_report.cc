@@ -55,6 +55,7 @@ Status write_file(const std::string& path, std::string_view text, std::vector<st
 
 Status report(const Options& options) {
   RERANK_ASSIGN(const JudgedRuns judged, read_judged_runs(options.judged, true));
+  RERANK_TRY(evaluation::check_unpaired(judged.measures));
   const ShownPassages shown = shown_passages(judged, options.passages);
   RERANK_ASSIGN(const ReportTexts texts, read_texts(options, shown));
   nlohmann::ordered_json data = report_data(judged, shown, texts, kTextBytes);

@@ -18,7 +18,7 @@ void add_judgement_options(CLI::App& command, JudgedRunsOptions& options) {
       .add_option(
           "--measures", options.measures,
           "Divided by commas: nDCG@k, MRR@k, P@k, Recall@k, MAP, Success@k, RBP(p=0.8), ERR@k, Judged@k, Bpref, "
-          "nDCG(dcg=exp-log2)@k; with a least relevance as in P(rel=2)@k "
+          "PairedAccuracy, p-MRR, nDCG(dcg=exp-log2)@k; with a least relevance as in P(rel=2)@k "
           "[nDCG@10,MRR@10,P@1,Recall@100,MAP]")
       ->type_name("LIST");
   command

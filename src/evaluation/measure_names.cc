@@ -32,10 +32,13 @@ constexpr std::array kNames = {NameRow{"ndcg", Kind::kNdcg, Cutoff::kFree, false
                                NameRow{"rbp", Kind::kRankBiased, Cutoff::kFree, true},
                                NameRow{"err", Kind::kExpectedReciprocal, Cutoff::kFree, false},
                                NameRow{"judged", Kind::kJudged, Cutoff::kFree, false},
-                               NameRow{"bpref", Kind::kBpref, Cutoff::kNone, true}};
+                               NameRow{"bpref", Kind::kBpref, Cutoff::kNone, true},
+                               NameRow{"pairedaccuracy", Kind::kPairedAccuracy, Cutoff::kNone, false},
+                               NameRow{"p-mrr", Kind::kPMrr, Cutoff::kNone, false}};
 constexpr const char* kSupported =
     "supported are nDCG@k, nDCG(dcg=exp-log2)@k, MRR@k (or RR), MAP@k (or AP), RBP(p=0.8)@k, ERR@k, Judged@k, all of "
-    "these without @k too, P@k, Recall@k (or R), Success@k and Bpref; (rel=2) moves what is relevant";
+    "these without @k too, P@k, Recall@k (or R), Success@k, Bpref, PairedAccuracy and p-MRR; (rel=2) moves what is "
+    "relevant";
 
 std::string in_small_letters(std::string_view text) {
   std::string small(text);
@@ -126,6 +129,14 @@ Result<std::vector<Measure>> parse_measures(std::string_view names) {
     begin = at + 1;
   }
   return measures;
+}
+
+Status check_unpaired(std::span<const Measure> measures) {
+  for (const Measure& measure : measures)
+    if (measure.is_paired())
+      return Error{Error::Code::kBadInput, fmt::format("{} is of two queries together", measure.name), "--measures",
+                   "queries are compared one by one here; leave it to rerank eval"};
+  return {};
 }
 
 }  // namespace rerank::evaluation

@@ -6,6 +6,8 @@
 #include <optional>
 #include <unordered_map>
 
+#include "evaluation/paired_measures.h"
+
 namespace rerank::evaluation {
 namespace {
 
@@ -147,6 +149,9 @@ double value_of(const Measure& measure, const JudgedRanking& ranking) {
       return judged_share(ranking, measure.cutoff);
     case Kind::kBpref:
       return binary.bpref();
+    case Kind::kPairedAccuracy:
+    case Kind::kPMrr:
+      break;  // not of one query: see set_paired()
   }
   return 0.0;
 }
@@ -165,6 +170,15 @@ JudgedRanking judge(const JudgedQuery& query, std::vector<ScoredPassage> passage
     judged.relevances.push_back(at == relevance_of.end() ? std::nullopt : std::optional(at->second));
   }
   return judged;
+}
+
+// A measure of pairs, in its column.
+void set_paired(const PairedMeasure& paired, std::size_t column, Evaluation& evaluation) {
+  std::unordered_map<std::string_view, double> values;
+  for (const PairedValue& pair : paired.values) values.emplace(pair.key, pair.value);
+  for (QueryValues& query : evaluation.queries)
+    if (const auto at = values.find(pair_key(query.query_id)); at != values.end()) query.values[column] = at->second;
+  evaluation.means[column] = paired.mean;
 }
 
 }  // namespace
@@ -191,6 +205,10 @@ Evaluation evaluate(const Qrels& qrels, const Run& run, std::span<const Measure>
   }
   for (double& mean : evaluation.means) mean /= static_cast<double>(std::max<std::size_t>(qrels.queries.size(), 1));
   evaluation.not_judged = run.rankings.size() - (qrels.queries.size() - evaluation.missing_from_run);
+  for (std::size_t i = 0; i < measures.size(); ++i) {
+    if (measures[i].kind == Kind::kPairedAccuracy) set_paired(paired_accuracy(qrels, run), i, evaluation);
+    if (measures[i].kind == Kind::kPMrr) set_paired(p_mrr(changed_passages(qrels), run), i, evaluation);
+  }
   return evaluation;
 }
 

@@ -32,6 +32,8 @@ struct Measure {
     kExpectedReciprocal,  // ERR: the expected 1 / rank at which a reader stops; grades from 0 to 4
     kJudged,              // judged among the first k / those k, or fewer where the ranking is shorter
     kBpref,               // relevant passages by how few judged not relevant stand before them
+    kPairedAccuracy,      // of queries KEY_q1 and KEY_q2, see paired_measures.h
+    kPMrr,                // of queries KEY-og and KEY-changed, with the passages that they judge differently
   };
 
   Kind kind = Kind::kNdcg;
@@ -39,15 +41,22 @@ struct Measure {
   int relevant_from = 1;     // the least relevance that is relevant
   double persistence = 0.8;  // p of kRankBiased
   std::string name;          // as it was asked for: "nDCG@10"
+
+  // Whether it is of two queries together. Both have its value then, so they are no independent samples.
+  bool is_paired() const { return kind == Kind::kPairedAccuracy || kind == Kind::kPMrr; }
 };
 
 // Names as ir_measures writes them, in any case: NAME, NAME@K, NAME(rel=2)@K.
 //   nDCG, nDCG(dcg=exp-log2), RR or MRR, AP or MAP, RBP, RBP(p=0.5), ERR, Judged, and with "@K" required P, R or
-//   Recall, Success; Bpref without it. "rel=N" goes with all but nDCG, ERR and Judged.
+//   Recall, Success; Bpref, PairedAccuracy and p-MRR without it. "rel=N" goes with all but nDCG, ERR, Judged and the
+//   latter two.
 // kBadInput lists what there is.
 Result<Measure> parse_measure(std::string_view name);
 // The same for a list divided by commas: "nDCG@10,RBP(rel=1,p=0.5)".
 Result<std::vector<Measure>> parse_measures(std::string_view names);
+
+// kBadInput where one of them is paired: a comparison of rankings query by query would count each pair twice.
+Status check_unpaired(std::span<const Measure> measures);
 
 struct QueryValues {
   std::string query_id;
@@ -62,7 +71,8 @@ struct Evaluation {
   std::size_t not_judged = 0;        // queries of the run without a judgement, which count nowhere
 };
 
-// Every measure of every judged query, and their means.
+// Every measure of every judged query, and their means. A query that belongs to no pair that counts has 0 of a paired
+// measure, whose mean is over the pairs that do.
 Evaluation evaluate(const Qrels& qrels, const Run& run, std::span<const Measure> measures);
 
 }  // namespace rerank::evaluation

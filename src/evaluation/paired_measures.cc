@@ -36,6 +36,12 @@ double change(std::size_t original, std::size_t changed) {
 
 }  // namespace
 
+std::string_view pair_key(std::string_view query_id) {
+  for (const std::string_view ending : {"_q1", "_q2", "-og", "-changed"})
+    if (const std::string_view key = without(query_id, ending); !key.empty()) return key;
+  return {};
+}
+
 PairedMeasure paired_accuracy(const Qrels& qrels, const Run& run) {
   const Measure recall = parse_measure("Recall@1").value();
   const Evaluation evaluation = evaluate(qrels, run, {&recall, 1});

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -20,6 +21,10 @@ struct PairedMeasure {
   std::vector<PairedValue> values;
   std::size_t incomplete = 0;  // pairs of which one query is not there, which do not count
 };
+
+// What a query's id has in common with that of the other one of its pair: it without "_q1", "_q2", "-og" or "-changed".
+// Empty where it ends otherwise.
+std::string_view pair_key(std::string_view query_id);
 
 // NevIR (Weller et al. 2023). Queries KEY_q1 and KEY_q2 ask for opposite passages; a pair counts 1 where both have all
 // that is relevant to them at the first rank (Recall@1 = 1), else 0. Passages rank as in measures.h. Pairs in the order

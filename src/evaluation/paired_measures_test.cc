@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <vector>
+
+#include "evaluation/measures.h"
 
 namespace rerank::evaluation {
 namespace {
@@ -36,6 +38,27 @@ TEST(PairedAccuracy, TiesGoToTheLargerIdAndHalfAPairCountsNot) {
   EXPECT_EQ(measure.mean, 0) << "b is first for both";
   EXPECT_EQ(measure.values.size(), 1U);
   EXPECT_EQ(measure.incomplete, 2U) << "2 has no _q2, x is no pair";
+}
+
+TEST(PairedMeasures, AreMeasuresOfEvaluateToo) {
+  const std::vector<Measure> measures = parse_measures("PairedAccuracy,p-MRR,Recall@1").value();
+  EXPECT_TRUE(measures[0].is_paired() && measures[1].is_paired() && !measures[2].is_paired());
+  const Qrels qrels = qrels_of("1_q1 0 a 1\n1_q2 0 b 1\n2_q1 0 a 1\n2_q2 0 b 1\nk-og 0 a 1\nk-changed 0 b 1\n");
+  const Evaluation evaluation = evaluate(qrels,
+                                         run_of("1_q1 Q0 a 1 2 t\n1_q2 Q0 b 1 2 t\n2_q1 Q0 a 1 2 t\n2_q2 Q0 a 1 2 t\n"
+                                                "k-og Q0 a 1 2 t\nk-changed Q0 b 1 2 t\nk-changed Q0 a 2 1 t\n"),
+                                         measures);
+  EXPECT_EQ(evaluation.means[0], 0.5);
+  EXPECT_EQ(evaluation.means[1], 0.5) << "a falls from 1 to 2";
+  EXPECT_DOUBLE_EQ(evaluation.means[2], 5.0 / 6);
+  EXPECT_EQ(evaluation.queries[0].values[0], 1);
+  EXPECT_EQ(evaluation.queries[1].values[0], 1);
+  EXPECT_EQ(evaluation.queries[2].values[0], 0) << "right, but its other one is not";
+  EXPECT_EQ(evaluation.queries[2].values[2], 1);
+  EXPECT_EQ(evaluation.queries[4].values[1], 0.5);
+  EXPECT_EQ(evaluation.queries[4].values[0], 0) << "no pair of this measure";
+  EXPECT_FALSE(parse_measure("p-MRR@10").ok());
+  EXPECT_FALSE(parse_measure("PairedAccuracy(rel=2)").ok());
 }
 
 // The example of mteb's own test of p-MRR: from the last of four ranks to the first, and back.

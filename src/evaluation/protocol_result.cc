@@ -24,8 +24,8 @@ Qrels ranked(const Qrels& qrels, const Run& run, std::string_view ending) {
 }
 
 double value_of(const Protocol& protocol, const ProtocolData& data, const Run& run, std::string_view name) {
-  if (name == kPairedAccuracy) return paired_accuracy(data.qrels, run).mean;
-  if (name == kPMrr) return p_mrr(data.changed, run).mean;
+  if (name == kPairedAccuracyName) return paired_accuracy(data.qrels, run).mean;
+  if (name == kPMrrName) return p_mrr(data.changed, run).mean;
   std::string_view ending;
   for (const std::string_view known : kEndings)
     if (name.ends_with(known)) ending = known;

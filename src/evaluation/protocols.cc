@@ -91,8 +91,8 @@ constexpr std::string_view kFlagMeasures[] = {
     "MAP@5",      "MAP@10",      "MAP@100", "MAP@1000", "Recall@1", "Recall@3",  "Recall@5", "Recall@10",
     "Recall@100", "Recall@1000", "P@1",     "P@3",      "P@5",      "P@10",      "P@100",    "P@1000",
     "MRR@1",      "MRR@3",       "MRR@5",   "MRR@10",   "MRR@100",  "MRR@1000"};
-constexpr std::string_view kNevirMeasures[] = {kPairedAccuracy, "Recall@1", "nDCG@10"};
-constexpr std::string_view kFollowMeasures[] = {kPMrr, "nDCG@20", "nDCG@20-og", "nDCG@20-changed", "MAP@1000"};
+constexpr std::string_view kNevirMeasures[] = {kPairedAccuracyName, "Recall@1", "nDCG@10"};
+constexpr std::string_view kFollowMeasures[] = {kPMrrName, "nDCG@20", "nDCG@20-og", "nDCG@20-changed", "MAP@1000"};
 
 // What was published.
 
@@ -186,17 +186,17 @@ constexpr PublishedTable kBrightTables[] = {{"nDCG@10", true, 1, kBrightModels, 
 
 constexpr std::string_view kNevirModels[] = {"MonoT5-3B", "RankLLaMA-13B", "rank1-7b", "rank1-14b", "rank1-32b"};
 constexpr Row kNevir[] = {{"NevIR", {50.6, 43.2, 65.1, 67.5, 70.1}}};
-constexpr PublishedTable kNevirTables[] = {{kPairedAccuracy, true, 1, kNevirModels, kNevir}};
+constexpr PublishedTable kNevirTables[] = {{kPairedAccuracyName, true, 1, kNevirModels, kNevir}};
 
 // The paper states means over three languages alone.
 constexpr std::string_view kFollowModels[] = {"rank1-7b", "rank1-14b", "rank1-32b"};
 constexpr Row kFollowPMrr[] = {{"mean", {4.4, 3.6, 10.1}}};
 constexpr Row kFollowNdcg[] = {{"mean", {.586, .594, .610}}};
-constexpr PublishedTable kFollowTables[] = {{kPMrr, true, 1, kFollowModels, kFollowPMrr},
+constexpr PublishedTable kFollowTables[] = {{kPMrrName, true, 1, kFollowModels, kFollowPMrr},
                                             {"nDCG@20", false, 3, kFollowModels, kFollowNdcg}};
 constexpr Row kCrossPMrr[] = {{"mean", {3.4, 7.3, 5.2}}};
 constexpr Row kCrossNdcg[] = {{"mean", {.552, .567, .558}}};
-constexpr PublishedTable kCrossTables[] = {{kPMrr, true, 1, kFollowModels, kCrossPMrr},
+constexpr PublishedTable kCrossTables[] = {{kPMrrName, true, 1, kFollowModels, kCrossPMrr},
                                            {"nDCG@20", false, 3, kFollowModels, kCrossNdcg}};
 
 constexpr Protocol kProtocols[] = {

@@ -72,8 +72,8 @@ struct Protocol {
   Readout readout = Readout::kExpectedValue;
   Verdict verdict = Verdict::kForced;
 
-  // The first is the main one. Means are over the queries that were ranked; kPairedAccuracy and kPMrr are names here
-  // too, and "NAME-og" and "NAME-changed" are means over the queries that end so.
+  // The first is the main one. Means are over the queries that were ranked; kPairedAccuracyName and kPMrrName are names
+  // here too, and "NAME-og" and "NAME-changed" are means over the queries that end so.
   std::span<const std::string_view> measures;
   std::string_view over_all_judged = {};  // measures that begin so are means over all judged queries
   int digits = 5;                         // means are rounded to, as Python's round() does
@@ -81,7 +81,7 @@ struct Protocol {
   std::span<const PublishedTable> published;
 };
 
-inline constexpr std::string_view kPairedAccuracy = "PairedAccuracy", kPMrr = "p-MRR";
+inline constexpr std::string_view kPairedAccuracyName = "PairedAccuracy", kPMrrName = "p-MRR";
 
 std::span<const Protocol> protocols();
 // kBadInput lists them all.

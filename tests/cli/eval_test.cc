@@ -56,6 +56,30 @@ TEST_F(Eval, QueryByQuery) {
             "\"per_query\":{\"q1\":{\"MAP\":0.5},\"q2\":{\"MAP\":0.25}}}\n");
 }
 
+TEST_F(Eval, MeasuresOfPairedQueries) {
+  write("qrels.txt", "1_q1 0 a 1\n1_q2 0 b 1\nk-og 0 a 1\nk-changed 0 a 0\n");
+  write("run.trec",
+        "1_q1 Q0 a 1 2 x\n1_q2 Q0 b 1 2 x\nk-og Q0 a 1 2 x\nk-og Q0 b 2 1 x\nk-changed Q0 b 1 2 x\n"
+        "k-changed Q0 a 2 1 x\n");
+  const Outcome outcome =
+      run({"eval", "--qrels", "qrels.txt", "--run", "run.trec", "--measures", "PairedAccuracy,p-MRR", "--per-query"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  EXPECT_EQ(outcome.out,
+            "run       query      PairedAccuracy   p-MRR\n"
+            "run.trec  1_q1               1.0000  0.0000\n"
+            "run.trec  1_q2               1.0000  0.0000\n"
+            "run.trec  k-og               0.0000  0.5000\n"
+            "run.trec  k-changed          0.0000  0.5000\n"
+            "run.trec  all                1.0000  0.5000\n");
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"compare", "run.trec", "run.trec", "--qrels", "qrels.txt", "--measures", "p-MRR"},
+        {"report", "run.trec", "--qrels", "qrels.txt", "--measures", "p-MRR", "--output", "r.html"}}) {
+    const Outcome refused = run(arguments);
+    EXPECT_EQ(refused.exit, 1);
+    EXPECT_NE(refused.err.find("p-MRR is of two queries together"), std::string::npos) << refused.err;
+  }
+}
+
 TEST_F(Eval, TheUsualMeasuresAreTheDefault) {
   const Outcome outcome = run({"eval", "--qrels", "qrels.txt", "--run", "good.trec"});
   ASSERT_EQ(outcome.exit, 0) << outcome.err;
