@@ -22,14 +22,27 @@ class Program:
         self.folder.cleanup()
 
     def environment(self, hub, **more):
-        clean = {name: value for name, value in os.environ.items()
-                 if not name.startswith(SETTINGS) and not name.lower().endswith("_proxy")}
-        clean |= {"HOME": str(self.home), "HF_HUB_CACHE": str(self.cache), "HF_ENDPOINT": hub if isinstance(hub, str) else hub.url}
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(SETTINGS) and not name.lower().endswith("_proxy")
+        }
+        clean |= {
+            "HOME": str(self.home),
+            "HF_HUB_CACHE": str(self.cache),
+            "HF_ENDPOINT": hub if isinstance(hub, str) else hub.url,
+        }
         return clean | more
 
     def start(self, hub, *arguments, **environment):
-        return subprocess.Popen([self.path, *arguments], env=self.environment(hub, **environment), text=True,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            [self.path, *arguments],
+            env=self.environment(hub, **environment),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     def run(self, hub, *arguments, timeout=120, **environment):
         """(exit code, stdout, stderr)"""

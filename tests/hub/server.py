@@ -1,7 +1,7 @@
 """A hub to fetch from on this machine, and its storage: honest, or misbehaving on purpose.
 
-Everything is decided by rules that a test sets: a rule says which requests it is about and what goes wrong. Requests are
-remembered, so that a test can say what was asked, and with which headers.
+Everything is decided by rules that a test sets: a rule says which requests it is about and what goes wrong. Requests
+are remembered, so that a test can say what was asked, and with which headers.
 
 Usage by hand: server.py PORT   serves one small model, docs/tiny, until it is killed; for docs/hub.md
 """
@@ -37,11 +37,16 @@ def sha256(content):
 class Repository:
     """A model: {file: bytes}. `stored` are those in large file storage, besides the large ones."""
 
-    def __init__(self, files, commit=COMMIT, stored=("model.safetensors",), gated=False, token=None, revisions=("main",)):
+    def __init__(
+        self, files, commit=COMMIT, stored=("model.safetensors",), gated=False, token=None, revisions=("main",)
+    ):
         self.files, self.commit, self.gated, self.token = dict(files), commit, gated, token
         self.revisions = {*revisions, commit}
-        self.stored = {name for name, content in self.files.items()
-                       if name in stored or name.endswith(".safetensors") or len(content) > SMALL}
+        self.stored = {
+            name
+            for name, content in self.files.items()
+            if name in stored or name.endswith(".safetensors") or len(content) > SMALL
+        }
 
     def etag(self, name):
         return sha256(self.files[name]) if name in self.stored else git_sha1(self.files[name])
@@ -59,10 +64,10 @@ class Repository:
 class Rule:
     """What goes wrong with requests whose "METHOD /path" matches, the first `times` times after `after` of them.
 
-    what: "status" (code, headers), "cut" (after `bytes` of the body), "drip" (a byte each 0.3 s), "short" (an honest answer
-    of fewer bytes), "long" (more bytes than announced), "wrong bytes" (of the right length), "no ranges" (200 for a range),
-    "wrong range" (another range than asked for), "body" (`body` instead), "redirect" (to `to`), "headers" (these instead),
-    "slow start" (nothing for `seconds`).
+    what: "status" (code, headers), "cut" (after `bytes` of the body), "drip" (a byte each 0.3 s), "short" (an honest
+    answer of fewer bytes), "long" (more bytes than announced), "wrong bytes" (of the right length), "no ranges" (200 for
+    a range), "wrong range" (another range than asked for), "body" (`body` instead), "redirect" (to `to`), "headers"
+    (these instead), "slow start" (nothing for `seconds`).
     """
 
     def __init__(self, match, what, times=10**9, after=0, **more):
@@ -146,20 +151,39 @@ class Handler(http.server.BaseHTTPRequestHandler):
             repository = hub.repositories.get(found[1])
             if refused := self.refused(repository, found[2]):
                 return refused()
-            return self.json([{"type": "file", "path": entry["rfilename"], "size": entry["size"], "oid": entry["blobId"],
-                               **({"lfs": {"oid": entry["lfs"]["sha256"], "size": entry["lfs"]["size"], "pointerSize": 135}}
-                                  if "lfs" in entry else {})} for entry in repository.info(found[1])["siblings"]])
+            return self.json(
+                [
+                    {
+                        "type": "file",
+                        "path": entry["rfilename"],
+                        "size": entry["size"],
+                        "oid": entry["blobId"],
+                        **(
+                            {"lfs": {"oid": entry["lfs"]["sha256"], "size": entry["lfs"]["size"], "pointerSize": 135}}
+                            if "lfs" in entry
+                            else {}
+                        ),
+                    }
+                    for entry in repository.info(found[1])["siblings"]
+                ]
+            )
         if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", plain):
             repository = hub.repositories.get(found[1])
             if refused := self.refused(repository, found[2]):
                 return refused()
             if found[3] not in repository.files:
-                return self.plain(404, b"Entry not found", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": repository.commit})
+                return self.plain(
+                    404, b"Entry not found", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": repository.commit}
+                )
             headers = {"X-Repo-Commit": repository.commit, "Accept-Ranges": "bytes"}
             content, etag = repository.files[found[3]], repository.etag(found[3])
             if found[3] in repository.stored and hub.storage:
-                headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(content)), "ETag": '"of-the-redirect"',
-                            "Location": f"{hub.storage}/blob/{found[1]}/{found[3]}?signed=yes"}
+                headers |= {
+                    "X-Linked-Etag": f'"{etag}"',
+                    "X-Linked-Size": str(len(content)),
+                    "ETag": '"of-the-redirect"',
+                    "Location": f"{hub.storage}/blob/{found[1]}/{found[3]}?signed=yes",
+                }
                 if rule and rule.what == "headers":
                     headers |= rule.more["headers"]
                 return self.plain(302, b"elsewhere", headers)
@@ -179,7 +203,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return lambda: self.plain(401, b"{}", {"X-Error-Code": "RepoNotFound"})
         if repository.gated and bearer != repository.token:
             code = 403 if bearer else 401
-            return lambda: self.plain(code, b"{}", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted"})
+            return lambda: self.plain(
+                code, b"{}", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted"}
+            )
         if revision not in repository.revisions:
             return lambda: self.plain(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         return None
@@ -210,7 +236,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
         body = content[begin:end]
         if what == "short":
-            body = body[:rule.more["bytes"]]
+            body = body[: rule.more["bytes"]]
             headers.pop("Content-Range", None)
             if status == 206:
                 headers["Content-Range"] = f"bytes {begin}-{begin + len(body) - 1}/{size}"
@@ -225,7 +251,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         if what == "cut":
-            self.wfile.write(body[:rule.more["bytes"]])
+            self.wfile.write(body[: rule.more["bytes"]])
             self.wfile.flush()
             # A reset, and not the polite end of a connection.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -234,7 +260,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if what == "drip":
             for at in range(len(body)):
-                self.wfile.write(body[at:at + 1])
+                self.wfile.write(body[at : at + 1])
                 self.wfile.flush()
                 time.sleep(0.3)
             return
@@ -244,7 +270,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         step = max(1, pace // 20)
         for at in range(0, len(body), step):
-            self.wfile.write(body[at:at + step])
+            self.wfile.write(body[at : at + step])
             time.sleep(0.05)
 
 
@@ -261,7 +287,12 @@ class Hub:
 
     def __init__(self, repositories, storage=None, rules=(), tls=None, tunnels=None, bytes_per_second=None, port=0):
         self.repositories, self.storage, self.rules = repositories, storage, list(rules)
-        self.requests, self.lock, self.tunnels, self.bytes_per_second = [], threading.Lock(), tunnels or {}, bytes_per_second
+        self.requests, self.lock, self.tunnels, self.bytes_per_second = (
+            [],
+            threading.Lock(),
+            tunnels or {},
+            bytes_per_second,
+        )
         self.server = Server(("127.0.0.1", port), Handler)
         self.server.hub = self
         self.port = self.server.server_address[1]
@@ -294,6 +325,7 @@ def retry_after_date(seconds):
 
 def main():
     import pathlib
+
     folder = pathlib.Path(__file__).resolve().parents[2] / "models" / "embedded"
     files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
     files["pytorch_model.bin"] = b"not asked for"

@@ -26,8 +26,12 @@ if importlib.util.find_spec("huggingface_hub") is None:
     sys.exit(77)
 
 RERANK = sys.argv.pop(1)
-NEEDED = {"config.json": b'{"architectures": ["X"]}', "tokenizer.json": b"{}", "tokenizer_config.json": b"{}\n",
-          "model.safetensors": os.urandom(300_000)}
+NEEDED = {
+    "config.json": b'{"architectures": ["X"]}',
+    "tokenizer.json": b"{}",
+    "tokenizer_config.json": b"{}\n",
+    "model.safetensors": os.urandom(300_000),
+}
 FILES = {**NEEDED, "README.md": b"# hi", "pytorch_model.bin": b"pickled"}
 
 # The package reads its settings when it is imported: one hub and one cache for all tests, a model of its own for each.
@@ -63,8 +67,10 @@ class SharedCache(unittest.TestCase):
     def test_what_we_pull_the_package_finds(self):
         folder = PROGRAM.pull(HUB, self.name)
         self.expect_offline(folder)
-        self.assertEqual(hf_hub_download(self.name, "config.json", revision=COMMIT, local_files_only=True),
-                         str(folder / "config.json"))
+        self.assertEqual(
+            hf_hub_download(self.name, "config.json", revision=COMMIT, local_files_only=True),
+            str(folder / "config.json"),
+        )
         PROGRAM.pull(HUB, self.name, "--revision", "v1")
         self.assertEqual(snapshot_download(self.name, revision="v1", local_files_only=True), str(folder))
 
@@ -104,7 +110,12 @@ class SharedCache(unittest.TestCase):
         self.assertEqual(revision.size_on_disk, sum(map(len, NEEDED.values())))
 
     def test_we_wait_for_the_packages_lock(self):
-        lock = PROGRAM.cache / ".locks" / f"models--{self.name.replace('/', '--')}" / f"{self.repository.etag('model.safetensors')}.lock"
+        lock = (
+            PROGRAM.cache
+            / ".locks"
+            / f"models--{self.name.replace('/', '--')}"
+            / f"{self.repository.etag('model.safetensors')}.lock"
+        )
         lock.parent.mkdir(parents=True)
         with WeakFileLock(lock):
             process = PROGRAM.start(HUB, "pull", self.name)
