@@ -1,4 +1,4 @@
-// AMX: bf16 products on tile registers (Intel since Sapphire Rapids); the rest as AVX-512.
+// AMX: bf16 and int8 products on tile registers (Intel since Sapphire Rapids); the rest as AVX-512.
 #include "kernels/kernel_table.h"
 
 #if defined(__x86_64__)
@@ -7,10 +7,11 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/target_region.h"
 
-RERANK_TARGET_BEGIN("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16")
+RERANK_TARGET_BEGIN("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,amx-tile,amx-bf16,amx-int8")
 namespace rerank::kernels {
 namespace amx {
 namespace {
@@ -39,6 +40,8 @@ constexpr std::size_t kBlockRows = 8, kBlockVecs = 2;
 //
 #include "kernels/rowwise-inl.h"
 //
+#include "kernels/quantize_rows-inl.h"
+//
 #include "kernels/softmax-inl.h"
 //
 #include "kernels/attention-inl.h"
@@ -63,6 +66,7 @@ const KernelTable* amx_table() {
                                      amx::causal_attention,
                                      amx::rms_norm,
                                      amx::exp_sums,
+                                     amx::quantize_rows,
                                      amx::to_tiles};
   return &table;
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/target_region.h"
 
@@ -28,6 +29,10 @@ constexpr std::size_t kBlockRows = 4, kBlockVecs = 2;
 
 #include "kernels/block_f32-inl.h"
 //
+#include "kernels/quads_widened-inl.h"
+//
+#include "kernels/block_u8-inl.h"
+//
 
 #include "kernels/widen-inl.h"
 //
@@ -36,6 +41,8 @@ constexpr std::size_t kBlockRows = 4, kBlockVecs = 2;
 #include "kernels/linear-inl.h"
 //
 #include "kernels/rowwise-inl.h"
+//
+#include "kernels/quantize_rows-inl.h"
 //
 #include "kernels/softmax-inl.h"
 //
@@ -61,6 +68,7 @@ const KernelTable* avx2_table() {
                                      avx2::causal_attention,
                                      avx2::rms_norm,
                                      avx2::exp_sums,
+                                     avx2::quantize_rows,
                                      avx2::to_tiles};
   return &table;
 }

@@ -1,4 +1,4 @@
-// AVX-512 with bf16 dot products (AMD since Zen 4, Intel since Cooper Lake).
+// AVX-512 with dot products of bf16 and of 8-bit integers (AMD since Zen 4, Intel since Cooper Lake).
 #include "kernels/kernel_table.h"
 
 #if defined(__x86_64__)
@@ -7,10 +7,11 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/target_region.h"
 
-RERANK_TARGET_BEGIN("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")
+RERANK_TARGET_BEGIN("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16")
 namespace rerank::kernels {
 namespace avx512_bf16 {
 namespace {
@@ -32,6 +33,10 @@ constexpr std::size_t kBlockRows = 8, kBlockVecs = 2;
 //
 #include "kernels/block_avx512_bf16-inl.h"
 //
+#include "kernels/quads_vnni-inl.h"
+//
+#include "kernels/block_u8-inl.h"
+//
 
 #include "kernels/widen-inl.h"
 //
@@ -42,6 +47,8 @@ constexpr std::size_t kBlockRows = 8, kBlockVecs = 2;
 #include "kernels/linear-inl.h"
 //
 #include "kernels/rowwise-inl.h"
+//
+#include "kernels/quantize_rows-inl.h"
 //
 #include "kernels/softmax-inl.h"
 //
@@ -67,6 +74,7 @@ const KernelTable* avx512_bf16_table() {
                                      avx512_bf16::causal_attention,
                                      avx512_bf16::rms_norm,
                                      avx512_bf16::exp_sums,
+                                     avx512_bf16::quantize_rows,
                                      avx512_bf16::to_tiles};
   return &table;
 }

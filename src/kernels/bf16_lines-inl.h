@@ -1,6 +1,12 @@
 // bf16 values in memory, for targets with AVX512-BF16. No include guard: one copy for each target.
 
 template <>
+inline Vec load_lanes<Element::kBf16>(const std::byte* from) {
+  const __m512i halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(halves, 16));
+}
+
+template <>
 inline void store_lanes<Element::kBf16>(void* to, Vec v) {
   const __m256bh values = _mm512_cvtneps_pbh(v);
   _mm256_storeu_si256(static_cast<__m256i*>(to), reinterpret_cast<const __m256i&>(values));

@@ -52,12 +52,12 @@ struct NoWork {
   void some() {}
 };
 
-// The target brings a BlockProduct for f32, and, where it has bf16 products, all four for bf16.
+// The target brings a BlockProduct for f32 and u8, and, where it has bf16 products, all five for bf16.
 
 // run(left, rows, lines, panel, c, c_stride, accumulate, work):
 // c[rows, 32] = left[rows, k] panel[k, 32], or added to c; k is `lines` 64-byte lines. Up to the next multiple of
-// kTileRows it may read more rows and write sums of them. A product that leaves the vector units idle calls work.some()
-// after each line.
+// kTileRows it may read more rows and write sums of them. Sums of u8 are integers of 32 bits, whose bits c holds. A
+// product that leaves the vector units idle calls work.some() after each line.
 //
 // kChains: each of its sums is what TwoInputs::add_to makes of all inputs in order, so that a product may also go
 // without a panel.
@@ -86,7 +86,14 @@ struct TwoInputs<Element::kF32> {
     return fma(broadcast(inputs[1]), odd, fma(broadcast(inputs[0]), even, sums));
   }
 };
-// kLanes neighbouring values, rounded to nearest even.
+// kLanes neighbouring values.
+template <Element>
+inline Vec load_lanes(const std::byte* from);
+template <>
+inline Vec load_lanes<Element::kF32>(const std::byte* from) {
+  return load(reinterpret_cast<const float*>(from));
+}
+// The same to memory, rounded to nearest even.
 template <Element>
 inline void store_lanes(void* to, Vec v);
 template <>

@@ -25,8 +25,8 @@ inline void store_half_panel_row(void* tiles, std::size_t tiles_per_row, std::si
 }
 
 // The finished sums c[32][32] of one block, which become results: all at once, or some rows at a time while the matrix
-// unit works on the next block.
-template <Element kElement>
+// unit works on the next block. kElement is that of the results, kX that of the inputs: sums of u8 are integers.
+template <Element kElement, Element kX = kElement>
 class Epilogue {
  public:
   Epilogue(const LinearArgs& args, const float* c, std::size_t first_row, std::size_t rows, std::size_t panel)
@@ -61,13 +61,44 @@ class Epilogue {
     }
   }
 
+  // What integer sums lack to be numbers, for the outputs of the panel.
+  struct Scales {
+    Vec scales[kVecsPerPanel];
+    Words offsets[kVecsPerPanel];
+    Scales(const LinearArgs& args, std::size_t panel) {
+      const std::size_t bytes = panel_bytes(WeightFormat::kW8A8, args.in);
+      const std::byte* from = static_cast<const std::byte*>(args.panels) + panel * bytes;
+      const auto* at = reinterpret_cast<const float*>(from + round_up(args.in, kLineBytes) * kPanel);
+      for (std::size_t i = 0; i < kVecsPerPanel; ++i) {
+        scales[i] = load(at + i * kLanes);
+        offsets[i] = load_words(reinterpret_cast<const std::uint32_t*>(at + kPanel + i * kLanes));
+      }
+    }
+    Vec numbers_of(const float* sums, std::size_t i, Vec row_scale) const {
+      const Words words = load_words(reinterpret_cast<const std::uint32_t*>(sums));
+      return mul(numbers(sub(words, offsets[i])), mul(row_scale, scales[i]));
+    }
+  };
+  struct NoScales {
+    NoScales(const LinearArgs&, std::size_t) {}
+  };
+
   template <Activation kActivation>
   void finish_rows(std::size_t end) {
+    constexpr bool kIntegers = kX == Element::kU8;
+    const std::conditional_t<kIntegers, Scales, NoScales> scales(*args_, panel_);
     Vec bias[kVecsPerPanel];
     for (std::size_t i = 0; i < kVecsPerPanel; ++i) bias[i] = load(args_->bias + panel_ * kPanel + i * kLanes);
     for (; next_ < end; ++next_) {
       Vec v[kVecsPerPanel];
-      for (std::size_t i = 0; i < kVecsPerPanel; ++i) v[i] = add(load(c_ + next_ * kPanel + i * kLanes), bias[i]);
+      for (std::size_t i = 0; i < kVecsPerPanel; ++i) {
+        const float* sums = c_ + next_ * kPanel + i * kLanes;
+        if constexpr (kIntegers) {
+          v[i] = add(scales.numbers_of(sums, i, broadcast(args_->x_scales[first_row_ + next_])), bias[i]);
+        } else {
+          v[i] = add(load(sums), bias[i]);
+        }
+      }
       if constexpr (is_gate(kActivation)) {
         constexpr std::size_t kHalf = kVecsPerPanel / 2;
         for (std::size_t i = 0; i < kHalf; ++i) v[i] = mul(activate<kElement, kActivation>(v[i]), v[kHalf + i]);

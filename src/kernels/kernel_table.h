@@ -2,9 +2,10 @@
 //
 // Layouts. All of them count in 64-byte lines, so that one scheme serves f32 and bf16 and every level.
 //
-//   tile     16 rows x 64 bytes, rows contiguous: 1 KiB. Holds 16 rows x 16 f32, or 16 rows x 32 bf16.
+//   tile     16 rows x 64 bytes, rows contiguous: 1 KiB. Holds 16 rows x 16 f32, 32 bf16 or 64 u8.
 //   tiles    a matrix [rows, cols] as the left side of a product: tile (r / 16, c / per_line) lies at index
 //            (r / 16) * tiles_per_row + c / per_line. Rows are padded to 16, cols to 32; padding columns are zero.
+//            u8 stand for (u8 - 128) * the scale of their row, which lies elsewhere; cols are padded to 64.
 //   rows     row-major f32 or bf16 with a stride in elements.
 //   panels   a weight [out, in] as the right side: 32 outputs a panel, inputs innermost last:
 //            f32:  panel[p][k][32]           element (32 p + j, k) at p * in * 32 + k * 32 + j
@@ -17,6 +18,10 @@
 //              zeros[32]         u16
 //            element (32 p + j, k) is (bits - zero[j]) * scale[j], rounded once to f32; int4_avx512_bf16-inl.h puts
 //            the scale after the sum instead.
+//            w8a8: symmetric integers for u8 on the left side, inputs padded to 64:
+//              panel[p][k / 4][32][4]  s8, four inputs side by side
+//              scales[32]              f32: element (32 p + j, k) is s8 * scale[j]
+//              offsets[32]             i32: 128 times the sum of output j's integers, what u8 sums are too large by
 //            `in` and `out` are padded to 32 with zeros.
 //
 // Every result row is computed from its own input row by the same operations in the same order, whatever the other rows
@@ -42,21 +47,27 @@ struct bf16 {
   std::uint16_t bits;
 };
 
-enum class Element : std::uint8_t { kF32, kBf16 };
+// kU8 is the left side of products with kW8A8 weights, and of nothing else.
+enum class Element : std::uint8_t { kF32, kBf16, kU8 };
 constexpr std::size_t size_of(Element element) {
-  return element == Element::kF32 ? 4 : 2;
+  constexpr std::size_t kBytes[] = {4, 2, 1};
+  return kBytes[static_cast<std::size_t>(element)];
 }
 
-// How a weight is held. Integers become `Element`s a slice at a time, while they are multiplied.
-enum class WeightFormat : std::uint8_t { kF32, kBf16, kInt8, kInt4 };
+// How a weight is held. kInt8 and kInt4, integers in groups of inputs, become `Element`s a slice at a time, while they
+// are multiplied. kW8A8, integers with one scale an output, are multiplied as they are with inputs of 8 bits; the sums
+// are exact.
+enum class WeightFormat : std::uint8_t { kF32, kBf16, kInt8, kInt4, kW8A8 };
+inline constexpr std::size_t kWeightFormats = 5;
+// `element` is not kU8.
 constexpr WeightFormat format_of(Element element) {
   return element == Element::kF32 ? WeightFormat::kF32 : WeightFormat::kBf16;
 }
 constexpr std::size_t bits_of(WeightFormat format) {
-  constexpr std::size_t kBits[] = {32, 16, 8, 4};
+  constexpr std::size_t kBits[kWeightFormats] = {32, 16, 8, 4, 8};
   return kBits[static_cast<std::size_t>(format)];
 }
-constexpr bool is_quantized(WeightFormat format) {
+constexpr bool is_grouped(WeightFormat format) {
   return format == WeightFormat::kInt8 || format == WeightFormat::kInt4;
 }
 inline constexpr std::size_t kGroup = 128;  // inputs that share a scale and a zero
@@ -66,8 +77,14 @@ constexpr std::size_t groups_of(std::size_t in) {
 // Bytes of a panel, or of its first `in` inputs: as many as a multiple of kGroup, or all of them.
 constexpr std::size_t panel_bytes(WeightFormat format, std::size_t in) {
   constexpr std::size_t kGroupParameters = kPanel * (sizeof(float) + sizeof(std::uint16_t));
-  return in * kPanel * bits_of(format) / 8 + (is_quantized(format) ? groups_of(in) * kGroupParameters : 0);
+  constexpr std::size_t kW8A8Parameters = kPanel * (sizeof(float) + sizeof(std::int32_t));
+  if (format == WeightFormat::kW8A8) return round_up(in, kLineBytes) * kPanel + kW8A8Parameters;
+  return in * kPanel * bits_of(format) / 8 + (is_grouped(format) ? groups_of(in) * kGroupParameters : 0);
 }
+// u8 sums of more inputs may leave 32 bits.
+inline constexpr std::size_t kMostW8A8Inputs = std::size_t{1} << 16;
+// Rows whose magnitudes are all below it become zeros: no float holds 127 over some of those.
+inline constexpr float kLeastW8A8 = 1e-30f;
 
 // The gated ones take two projections at once: in each panel of 32 outputs the first 16 are gates, the last 16 the
 // values they gate, and the result activation(gate) * value has half the columns: `out` is a multiple of 2 kPanel, so
@@ -78,7 +95,7 @@ constexpr bool is_gate(Activation activation) {
 }
 
 enum class Store : std::uint8_t {
-  kTiles,    // y = f(x W^T + b), as tiles of the input's element: the left side of the next product
+  kTiles,    // y = f(x W^T + b), as tiles of y_element: with another input than u8, of the input's element
   kRows,     // y = f(x W^T + b), row-major, f32 or bf16
   kAddRows,  // y += add_scale * (x W^T + b), row-major f32: the residual stream
 };
@@ -100,6 +117,7 @@ struct LinearArgs {
   // Only the outputs of the panels first_panel .. end_panel are computed; 0: to the last one. Several threads may
   // compute a product's panels at the same time.
   std::size_t first_panel = 0, end_panel = 0;
+  const float* x_scales = nullptr;  // [rows] of x as u8
 };
 
 // Multi-head attention over sequences that lie end to end: softmax(scale * q k^T) v per sequence and head, both
@@ -217,6 +235,10 @@ struct KernelTable {
   // sums[r] the sum of exp(x - largest[r]) so far. Begin with -infinity and 0. Rows are readable up to a multiple of
   // kPanel columns.
   void (*exp_sums)(const float* x, std::size_t rows, std::size_t cols, std::size_t stride, float* largest, float* sums);
+  // Tiles [rows, cols] of `element` -> tiles of u8 and a scale for each row: the largest magnitude of a row becomes
+  // 127, the others are rounded to nearest even. A row that is not finite has a scale that is not.
+  void (*quantize_rows)(const void* tiles, std::size_t rows, std::size_t cols, Element element, void* u8_tiles,
+                        float* scales);
   // [rows, cols] row-major f32 -> tiles; cols padded with zeros.
   void (*to_tiles)(const float* x, std::size_t rows, std::size_t cols, std::size_t stride, Element element,
                    void* tiles);

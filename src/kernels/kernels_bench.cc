@@ -2,11 +2,13 @@
 //
 //   kernels_bench --benchmark_filter=amx
 //
-// `gflops` counts real rows only. Weights are cycled through more memory than L2 holds, as a whole model would be.
+// `gflops` counts real rows only; rows named w8a8 turn their inputs into integers first. Weights are cycled through
+// more memory than L2 holds, as a whole model would be.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/level.h"
@@ -50,11 +52,13 @@ float normal_ish(std::size_t i) {
 }
 
 PackedWeight random_weight(const LinearShape& shape, WeightFormat format) {
-  if (!is_quantized(format)) {
+  if (!is_grouped(format)) {
     const Element element = format == WeightFormat::kF32 ? Element::kF32 : Element::kBf16;
     const auto row = [](std::size_t r, std::span<float> values) {
       for (std::size_t i = 0; i < values.size(); ++i) values[i] = normal_ish(r * 7919 + i) * 0.02f;
     };
+    if (format == WeightFormat::kW8A8)
+      return PackedWeight::pack_w8a8(shape.out, shape.in, PackedWeight::RowReader(row), {}, 2, "benchmark").value();
     return PackedWeight::pack(shape.out, shape.in, element, row, {}, 2, "benchmark").value();
   }
   const auto panel = [&](std::size_t p, const PackedWeight::QuantizedPanel& to) {
@@ -88,11 +92,29 @@ void run_linear(benchmark::State& state, const Level& level, const LinearShape& 
   level.table->to_tiles(values.data(), rows, shape.in, shape.in, x_element, x.data());
   AlignedBuffer y = AlignedBuffer::allocate(padded_rows * shape.out * 4, "y").value();
   AlignedBuffer scratch = AlignedBuffer::allocate(linear_scratch_floats() * 4, "scratch").value();
+  const bool w8a8 = format == WeightFormat::kW8A8;
+  AlignedBuffer integers = AlignedBuffer::allocate(padded_rows * round_up(shape.in, kLineBytes), "integers").value();
+  AlignedBuffer scales = AlignedBuffer::allocate(rows * 4, "scales").value();
   std::size_t turn = 0;
   for (auto _ : state) {
     const PackedWeight& w = weights[turn++ % weights.size()];
-    level.table->linear({x.data(), w.panels(), w.bias(), y.data(), rows, w.in(), w.out(), 0, x_element, w.format(),
-                         x_element, shape.activation, Store::kTiles, scratch.as<float>()});
+    if (w8a8) level.table->quantize_rows(x.data(), rows, w.in(), x_element, integers.data(), scales.as<float>());
+    LinearArgs args{w8a8 ? integers.data() : x.data(),
+                    w.panels(),
+                    w.bias(),
+                    y.data(),
+                    rows,
+                    w.in(),
+                    w.out(),
+                    0,
+                    w8a8 ? Element::kU8 : x_element,
+                    w.format(),
+                    x_element,
+                    shape.activation,
+                    Store::kTiles,
+                    scratch.as<float>()};
+    args.x_scales = scales.as<float>();
+    level.table->linear(args);
   }
   state.counters["gflops"] = benchmark::Counter(2e-9 * static_cast<double>(rows * shape.in * shape.out),
                                                 benchmark::Counter::kIsIterationInvariantRate);
@@ -162,13 +184,15 @@ void register_all() {
     if (level.table == nullptr || (level.needs & ~detect_cpu_features()) != 0) continue;
     for (const Element element : {Element::kF32, Element::kBf16}) {
       const std::string prefix = std::string(level.name) + (element == Element::kF32 ? "/f32/" : "/bf16/");
-      for (const WeightFormat format : {format_of(element), WeightFormat::kInt8, WeightFormat::kInt4})
+      for (const auto& [format, name] : {std::pair(format_of(element), ""),
+                                         {WeightFormat::kInt8, "8bits."},
+                                         {WeightFormat::kInt4, "4bits."},
+                                         {WeightFormat::kW8A8, "w8a8."}})
         for (const LinearShape& shape : kLinearShapes)
-          benchmark::RegisterBenchmark(
-              (prefix + (is_quantized(format) ? std::to_string(bits_of(format)) + "bits." : "") + shape.name).c_str(),
-              [&level, &shape, element, format](benchmark::State& state) {
-                run_linear(state, level, shape, element, format);
-              })
+          benchmark::RegisterBenchmark((prefix + name + shape.name).c_str(),
+                                       [&level, &shape, element, format = format](benchmark::State& state) {
+                                         run_linear(state, level, shape, element, format);
+                                       })
               ->Arg(1)
               ->Arg(32)
               ->Arg(40)

@@ -56,12 +56,14 @@ CpuFeatures ask_cpu() {
     add((seven.ebx & (1u << 17)) != 0, kAvx512Dq);
     add((seven.ebx & (1u << 30)) != 0, kAvx512Bw);
     add((seven.ebx & (1u << 31)) != 0, kAvx512Vl);
+    add((seven.ecx & (1u << 11)) != 0, kAvx512Vnni);
     add((seven_one.eax & (1u << 5)) != 0, kAvx512Bf16);
   }
   const bool tiles = (seven.edx & (1u << 24)) != 0 && (states & 0x60000) == 0x60000;
   if (tiles && grant_amx()) {
     found |= kAmxTile;
     add((seven.edx & (1u << 22)) != 0, kAmxBf16);
+    add((seven.edx & (1u << 25)) != 0, kAmxInt8);
   }
   return found;
 }
@@ -81,8 +83,8 @@ CpuFeatures detect_cpu_features() {
 std::span<const Level> all_levels() {
   constexpr CpuFeatures avx2 = kAvx2 | kFma;
   constexpr CpuFeatures avx512 = avx2 | kAvx512F | kAvx512Bw | kAvx512Vl | kAvx512Dq;
-  constexpr CpuFeatures avx512_bf16 = avx512 | kAvx512Bf16;
-  constexpr CpuFeatures amx = avx512_bf16 | kAmxTile | kAmxBf16;
+  constexpr CpuFeatures avx512_bf16 = avx512 | kAvx512Vnni | kAvx512Bf16;
+  constexpr CpuFeatures amx = avx512_bf16 | kAmxTile | kAmxBf16 | kAmxInt8;
   static const std::array<Level, 5> levels = {{
       {"amx", amx, amx_table()},
       {"avx512-bf16", avx512_bf16, avx512_bf16_table()},

@@ -14,7 +14,7 @@ namespace rerank::kernels {
 using CpuFeatures = std::uint32_t;
 inline constexpr CpuFeatures kAvx2 = 1u << 0, kFma = 1u << 1, kAvx512F = 1u << 2, kAvx512Bw = 1u << 3,
                              kAvx512Vl = 1u << 4, kAvx512Dq = 1u << 5, kAvx512Bf16 = 1u << 6, kAmxTile = 1u << 7,
-                             kAmxBf16 = 1u << 8;
+                             kAmxBf16 = 1u << 8, kAvx512Vnni = 1u << 9, kAmxInt8 = 1u << 10;
 
 // What this CPU and this operating system offer; asks for AMX permission on the first call.
 CpuFeatures detect_cpu_features();

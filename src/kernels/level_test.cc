@@ -12,8 +12,8 @@ namespace {
 constexpr CpuFeatures kNoFeatures = 0;
 constexpr CpuFeatures kHaswell = kAvx2 | kFma;
 constexpr CpuFeatures kSkylakeX = kHaswell | kAvx512F | kAvx512Bw | kAvx512Vl | kAvx512Dq;
-constexpr CpuFeatures kZen4 = kSkylakeX | kAvx512Bf16;
-constexpr CpuFeatures kSapphireRapids = kZen4 | kAmxTile | kAmxBf16;
+constexpr CpuFeatures kZen4 = kSkylakeX | kAvx512Vnni | kAvx512Bf16;
+constexpr CpuFeatures kSapphireRapids = kZen4 | kAmxTile | kAmxBf16 | kAmxInt8;
 
 struct LevelCase {
   const char* why;
@@ -28,6 +28,8 @@ INSTANTIATE_TEST_SUITE_P(Table, BestLevel,
                                            LevelCase{"AVX-512 without DQ", kSkylakeX & ~kAvx512Dq, "avx2"},
                                            LevelCase{"AVX-512", kSkylakeX, "avx512"},
                                            LevelCase{"bf16 without AMX", kZen4, "avx512-bf16"},
+                                           LevelCase{"bf16 without VNNI", kZen4 & ~kAvx512Vnni, "avx512"},
+                                           LevelCase{"AMX without int8", kSapphireRapids & ~kAmxInt8, "avx512-bf16"},
                                            LevelCase{"AMX not granted by the system", kZen4 | kAmxTile, "avx512-bf16"},
                                            LevelCase{"AMX", kSapphireRapids, "amx"}));
 TEST_P(BestLevel, NeverPicksWhatTheCpuLacks) {

@@ -5,17 +5,17 @@
 // stay in L2, go past. Partial sums between slices are stored as f32, which is exact, so that the slicing does not show
 // in the result.
 
-// kWidens: the weights are not held as kX, and are widened to it.
-template <Element kX, bool kWidens>
+// kWidens: the weights are not held as kX, and are widened to it. kY is the element that the results are made for.
+template <Element kX, bool kWidens, Element kY = kX>
 inline void linear_of(const LinearArgs& args) {
   constexpr std::size_t kPerLine = kLineBytes / size_of(kX);
-  const std::size_t lines = args.in / kPerLine;
+  const std::size_t lines = round_up(args.in, kPerLine) / kPerLine;
   const std::size_t bytes = panel_bytes(args.w_format, args.in);
-  const std::size_t rows_per_pass = linear_rows_per_pass(args.in * size_of(kX));
+  const std::size_t rows_per_pass = linear_rows_per_pass(lines * kLineBytes);
   const std::size_t end_panel = args.end_panel == 0 ? args.out / kPanel : args.end_panel;
   float* const sums = args.scratch;
   float* const widened = args.scratch + kMostRowsPerPass * kPanel;
-  Epilogue<kX> epilogue(args, nullptr, 0, 0, 0);
+  Epilogue<kY, kX> epilogue(args, nullptr, 0, 0, 0);
   for (std::size_t first = 0; first < args.rows; first += rows_per_pass) {
     const std::size_t pass_rows = min_of(rows_per_pass, args.rows - first);
     // Few rows wait for the widening: the shorter the slice, the sooner the memory is asked for the next one.
@@ -37,7 +37,7 @@ inline void linear_of(const LinearArgs& args) {
           if (pass_rows <= kRowBlock) epilogue.rest();  // its sums lie where this block's will
           BlockProduct<kX>::run(left, block_rows, slice_lines, WholePanel(slice), c, kPanel, line > 0, epilogue);
           epilogue.rest();
-          if (line + slice_lines == lines) epilogue = Epilogue<kX>(args, c, first + row, block_rows, panel);
+          if (line + slice_lines == lines) epilogue = Epilogue<kY, kX>(args, c, first + row, block_rows, panel);
         }
       }
     }
@@ -68,14 +68,19 @@ inline void linear_of(const LinearArgs& args) {
     if (args.w_format == WeightFormat::kInt4 && groups_of(args.in) <= kMostGroupSums / kRowBlock)
       return int4_linear<kX>(args);
   if constexpr (BlockProduct<kX>::kChains)
-    if (is_quantized(args.w_format) && args.rows <= kFewRows) return linear_of_few_rows<kX>(args);
+    if (is_grouped(args.w_format) && args.rows <= kFewRows) return linear_of_few_rows<kX>(args);
   return args.w_format == format_of(kX) ? linear_of<kX, false>(args) : linear_of<kX, true>(args);
 }
 
 void linear(const LinearArgs& args) {
   begin_products();
   if (args.x_element == Element::kF32) linear_of<Element::kF32>(args);
-  if constexpr (kNativeBf16)
+  if (args.x_element == Element::kU8 && (args.y_element == Element::kF32 || !kNativeBf16))
+    linear_of<Element::kU8, false, Element::kF32>(args);
+  if constexpr (kNativeBf16) {
     if (args.x_element == Element::kBf16) linear_of<Element::kBf16>(args);
+    if (args.x_element == Element::kU8 && args.y_element == Element::kBf16)
+      linear_of<Element::kU8, false, Element::kBf16>(args);
+  }
   end_products();
 }

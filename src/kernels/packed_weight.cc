@@ -1,6 +1,7 @@
 #include "kernels/packed_weight.h"
 
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 #include <vector>
 
@@ -62,6 +63,48 @@ void pack_groups(const PackedWeight::QuantizedPanel& from, std::size_t in, Weigh
   }
 }
 
+// Where the parts of a panel of kW8A8 lie.
+template <class Byte>
+struct W8A8Parts {
+  template <class T>
+  using Part = std::conditional_t<std::is_const_v<Byte>, const T, T>;
+
+  Part<std::int8_t>* integers;
+  Part<float>* scales;
+  Part<std::int32_t>* offsets;
+
+  W8A8Parts(Byte* panel, std::size_t in)
+      : integers(reinterpret_cast<Part<std::int8_t>*>(panel)),
+        scales(reinterpret_cast<Part<float>*>(panel + round_up(in, kLineBytes) * kPanel)),
+        offsets(reinterpret_cast<Part<std::int32_t>*>(scales + kPanel)) {}
+
+  static std::size_t at(std::size_t k, std::size_t j) { return (k / 4 * kPanel + j) * 4 + k % 4; }
+};
+
+// One panel: 32 rows of the weight, given as f32 rows [32][in].
+void pack_w8a8_panel(const float* rows, std::size_t in, std::byte* panel) {
+  const W8A8Parts<std::byte> to(panel, in);
+  for (std::size_t j = 0; j < kPanel; ++j) {
+    const float* row = rows + j * in;
+    float largest = 0, poison = 0;
+    for (std::size_t k = 0; k < in; ++k) {
+      largest = std::max(largest, std::fabs(row[k]));
+      poison += row[k] * 0;  // no number if one of them is not finite
+    }
+    if (largest + poison < kLeastW8A8) continue;
+    to.scales[j] = (largest + poison) / 127;
+    if (!std::isfinite(to.scales[j])) continue;
+    const float inverse = 127 / largest;
+    std::int32_t sum = 0;
+    for (std::size_t k = 0; k < in; ++k) {
+      const auto integer = static_cast<std::int8_t>(std::lrint(std::clamp(row[k] * inverse, -127.0f, 127.0f)));
+      to.integers[W8A8Parts<std::byte>::at(k, j)] = integer;
+      sum += integer;
+    }
+    to.offsets[j] = 128 * sum;
+  }
+}
+
 }  // namespace
 
 Result<PackedWeight> PackedWeight::allocate(std::size_t out, std::size_t in, WeightFormat format,
@@ -105,6 +148,37 @@ Result<PackedWeight> PackedWeight::pack_quantized(std::size_t out, std::size_t i
   return packed;
 }
 
+Result<PackedWeight> PackedWeight::pack_w8a8(std::size_t out, std::size_t in, const RowReader& rows,
+                                             std::span<const float> bias, int threads, const char* purpose) {
+  RERANK_ASSIGN(PackedWeight packed, allocate(out, in, WeightFormat::kW8A8, bias, purpose));
+  parallel_for(packed.out_ / kPanel, threads, [&](std::size_t panel) {
+    std::vector<float> values(kPanel * packed.in_);
+    for (std::size_t j = 0; j < std::min(kPanel, out - panel * kPanel); ++j)
+      rows(panel * kPanel + j, {values.data() + j * packed.in_, in});
+    pack_w8a8_panel(values.data(), packed.in_, packed.panel(panel));
+  });
+  return packed;
+}
+
+Result<PackedWeight> PackedWeight::pack_w8a8(std::size_t out, std::size_t in, const QuantizedReader& panels,
+                                             std::span<const float> bias, int threads, const char* purpose) {
+  RERANK_ASSIGN(PackedWeight packed, allocate(out, in, WeightFormat::kW8A8, bias, purpose));
+  parallel_for(packed.out_ / kPanel, threads, [&](std::size_t panel) {
+    const std::size_t groups = groups_of(in);
+    std::vector<std::uint8_t> integers(in * kPanel), zeros(groups * kPanel);
+    std::vector<float> scales(groups * kPanel), values(kPanel * packed.in_);
+    panels(panel, {integers.data(), scales.data(), zeros.data()});
+    for (std::size_t k = 0; k < in; ++k)
+      for (std::size_t j = 0; j < kPanel; ++j) {
+        const std::size_t parameters = k / kGroup * kPanel + j;
+        values[j * packed.in_ + k] =
+            static_cast<float>(integers[k * kPanel + j] - zeros[parameters]) * scales[parameters];
+      }
+    pack_w8a8_panel(values.data(), packed.in_, packed.panel(panel));
+  });
+  return packed;
+}
+
 void PackedWeight::unpack_row(std::size_t row, std::span<float> values) const {
   const auto* panel = static_cast<const std::byte*>(panels()) + row / kPanel * panel_bytes(format_, in_);
   const std::size_t column = row % kPanel;
@@ -130,6 +204,12 @@ void PackedWeight::unpack_row(std::size_t row, std::span<float> values) const {
         const auto integer = static_cast<int>(word >> bit_of_input(i, bits) & ((1u << bits) - 1));
         values[k] = static_cast<float>(integer - group.zeros[column]) * group.scales[column];
       }
+      return;
+    }
+    case WeightFormat::kW8A8: {
+      const W8A8Parts<const std::byte> from(panel, in_);
+      for (std::size_t k = 0; k < values.size(); ++k)
+        values[k] = static_cast<float>(from.integers[from.at(k, column)]) * from.scales[column];
       return;
     }
   }

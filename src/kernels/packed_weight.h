@@ -36,6 +36,13 @@ class PackedWeight {
                                              const QuantizedReader& panels, std::span<const float> bias, int threads,
                                              const char* purpose);
 
+  // The same as kW8A8: each row with the scale that makes its largest magnitude 127. `rows` are those of pack(), or
+  // integers with other scales.
+  static Result<PackedWeight> pack_w8a8(std::size_t out, std::size_t in, const RowReader& rows,
+                                        std::span<const float> bias, int threads, const char* purpose);
+  static Result<PackedWeight> pack_w8a8(std::size_t out, std::size_t in, const QuantizedReader& panels,
+                                        std::span<const float> bias, int threads, const char* purpose);
+
   // Row `row` of the weight, [in], as it was rounded. For embedding tables that are held as the vocabulary's weight.
   void unpack_row(std::size_t row, std::span<float> values) const;
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/kernel_table.h"
 
@@ -44,6 +45,27 @@ struct BlockProduct<Element::kF32> {
   }
 };
 
+template <>
+struct BlockProduct<Element::kU8> {
+  template <class Panel, class Work>
+  static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
+                         std::size_t c_stride, bool accumulate, Work&) {
+    for (std::size_t row = 0; row < rows; ++row) {
+      const std::byte* x = row_of(left, row);
+      std::int32_t sums[kPanel] = {};
+      if (accumulate) std::memcpy(sums, c + row * c_stride, sizeof sums);
+      for (std::size_t line = 0; line < lines; ++line) {
+        const auto* inputs = reinterpret_cast<const std::uint8_t*>(x + line * left.line_stride);
+        const auto* w = reinterpret_cast<const std::int8_t*>(panel.line(line));
+        for (std::size_t k = 0; k < kLineBytes; k += 4, w += 4 * kPanel)
+          for (std::size_t j = 0; j < kPanel; ++j)
+            for (std::size_t i = 0; i < 4; ++i) sums[j] += inputs[k + i] * w[4 * j + i];
+      }
+      std::memcpy(c + row * c_stride, sums, sizeof sums);
+    }
+  }
+};
+
 #include "kernels/widen-inl.h"
 //
 #include "kernels/epilogue-inl.h"
@@ -51,6 +73,8 @@ struct BlockProduct<Element::kF32> {
 #include "kernels/linear-inl.h"
 //
 #include "kernels/rowwise-inl.h"
+//
+#include "kernels/quantize_rows-inl.h"
 //
 #include "kernels/softmax-inl.h"
 //
@@ -73,6 +97,7 @@ const KernelTable* scalar_table() {
                                      scalar::causal_attention,
                                      scalar::rms_norm,
                                      scalar::exp_sums,
+                                     scalar::quantize_rows,
                                      scalar::to_tiles};
   return &table;
 }

@@ -63,6 +63,9 @@ using Words = __m512i;
 inline Words load_words(const std::uint32_t* p) {
   return _mm512_loadu_si512(p);
 }
+inline void store_words(float* bits, Words w) {
+  _mm512_storeu_si512(bits, w);
+}
 inline Words load_words(const std::uint16_t* p) {
   return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
@@ -71,6 +74,35 @@ inline Words upper_halves(Words w) {
 }
 inline Vec numbers(Words w) {
   return _mm512_cvtepi32_ps(w);
+}
+inline Words broadcast_word(std::uint32_t w) {
+  return _mm512_set1_epi32(static_cast<int>(w));
+}
+inline Words sub(Words a, Words b) {
+  return _mm512_sub_epi32(a, b);
+}
+// Signed bytes 0 and 2 of each word as its 16-bit halves, and bytes 1 and 3.
+inline Words even_bytes(Words w) {
+  return _mm512_srai_epi16(_mm512_slli_epi16(w, 8), 8);
+}
+inline Words odd_bytes(Words w) {
+  return _mm512_srai_epi16(w, 8);
+}
+// The same for unsigned bytes.
+inline Words even_unsigned_bytes(Words w) {
+  return _mm512_and_si512(w, _mm512_set1_epi32(0x00FF00FF));
+}
+inline Words odd_unsigned_bytes(Words w) {
+  return _mm512_srli_epi16(w, 8);
+}
+// sums + the products of the halves, both of each word.
+inline Words add_products(Words sums, Words a, Words b) {
+  return _mm512_add_epi32(sums, _mm512_madd_epi16(a, b));
+}
+// 128 + a, rounded to nearest even, for |a| < 128.
+inline void store_u8(std::uint8_t* p, Vec a) {
+  const __m128i bytes = _mm_xor_si128(_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)), _mm_set1_epi8(-128));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 // The floats whose bits are (w & mask) | bits.
 inline Vec masked_bits(Words w, std::uint32_t mask, std::uint32_t bits) {

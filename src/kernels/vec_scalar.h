@@ -67,7 +67,14 @@ inline Words upper_halves(Words w) {
   return w >> 16;
 }
 inline Vec numbers(Words w) {
-  return static_cast<float>(w);
+  return static_cast<float>(static_cast<std::int32_t>(w));
+}
+inline Words sub(Words a, Words b) {
+  return a - b;
+}
+// 128 + a, rounded to nearest even, for |a| < 128.
+inline void store_u8(std::uint8_t* p, Vec a) {
+  *p = static_cast<std::uint8_t>(static_cast<int>(std::nearbyint(a)) + 128);
 }
 // The float whose bits are (w & mask) | bits.
 inline Vec masked_bits(Words w, std::uint32_t mask, std::uint32_t bits) {
