@@ -54,7 +54,7 @@ Status write_file(const std::string& path, std::string_view text, std::vector<st
 }
 
 Status report(const Options& options) {
-  RERANK_ASSIGN(const JudgedRuns judged, read_judged_runs(options.judged, true));
+  RERANK_ASSIGN(const JudgedRuns judged, read_judged_runs(options.judged, Keep::kRuns));
   RERANK_TRY(evaluation::check_unpaired(judged.measures));
   const ShownPassages shown = shown_passages(judged, options.passages);
   RERANK_ASSIGN(const ReportTexts texts, read_texts(options, shown));

@@ -30,7 +30,7 @@ void add_judgement_options(CLI::App& command, JudgedRunsOptions& options) {
       ->type_name("fail|skip");
 }
 
-Result<JudgedRuns> read_judged_runs(const JudgedRunsOptions& options, bool keep_runs) {
+Result<JudgedRuns> read_judged_runs(const JudgedRunsOptions& options, Keep keep) {
   JudgedRuns judged;
   RERANK_ASSIGN(judged.measures, evaluation::parse_measures(options.measures));
   ProgressBar no_bar(true);
@@ -57,7 +57,11 @@ Result<JudgedRuns> read_judged_runs(const JudgedRunsOptions& options, bool keep_
                  evaluation.missing_from_run, evaluation.queries.size());
     if (evaluation.not_judged > 0)
       fmt::print(stderr, "rerank: {}: {} queries are not judged and do not count\n", file, evaluation.not_judged);
-    if (keep_runs) judged.runs.push_back(std::move(run).value());
+    if (keep == Keep::kMeasures) continue;
+    Result<std::vector<QueryStats>> stats = read_query_stats(file, run.value(), meet);
+    if (!stats.ok()) return input_error(stats.error());
+    judged.stats.push_back(std::move(stats).value());
+    judged.runs.push_back(std::move(run).value());
   }
   bad.summarize("line");
   return judged;

@@ -1,6 +1,7 @@
 #include "cli/report_data.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "evaluation/significance.h"
@@ -93,11 +94,71 @@ ordered_json scores_of(const JudgedRuns& judged, const evaluation::Run& run) {
     calibration.sum += score;
   }
   ordered_json calibration = ordered_json::array();
-  for (const Bin& bin : bins)
+  double error = 0;  // |mean score - share of relevant|, summed over passages
+  for (const Bin& bin : bins) {
     calibration.push_back({{"count", bin.count},
                            {"relevant", bin.relevant},
                            {"mean", bin.count == 0 ? 0.0 : bin.sum / static_cast<double>(bin.count)}});
-  return {{"least", least}, {"most", most}, {"relevant", relevant}, {"others", others}, {"calibration", calibration}};
+    error += std::abs(bin.sum - static_cast<double>(bin.relevant));
+  }
+  const bool is_probability = !all.empty() && least >= 0 && most <= 1;
+  return {
+      {"least", all.empty() ? ordered_json() : ordered_json(least)},
+      {"most", all.empty() ? ordered_json() : ordered_json(most)},
+      {"relevant", relevant},
+      {"others", others},
+      {"calibration", calibration},
+      {"calibration_error", is_probability ? ordered_json(error / static_cast<double>(all.size())) : ordered_json()}};
+}
+
+// The smallest value that at least `share` of the sorted values do not exceed.
+double percentile(const std::vector<double>& sorted, double share) {
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::min(std::max(rank, std::size_t{1}), sorted.size()) - 1];
+}
+
+// What a run's queries took; null where that is not known. What is only known of queries that were alone in their
+// call is null where one was not.
+ordered_json work_of(const std::vector<QueryStats>& stats) {
+  if (stats.empty()) return nullptr;
+  ordered_json queries = ordered_json::array();
+  std::vector<double> seconds;
+  std::uint64_t passages = 0, tokens = 0, cut = 0, written = 0, computed = 0;
+  double cpu_seconds = 0, total_seconds = 0;
+  bool all_alone = true;
+  for (const QueryStats& query : stats) {
+    queries.push_back({{"id", query.query_id},
+                       {"passages", query.passages},
+                       {"seconds", query.seconds},
+                       {"tokens", query.tokens},
+                       {"cut_tokens", query.cut_tokens},
+                       {"new_tokens", query.new_tokens}});
+    seconds.push_back(query.seconds);
+    total_seconds += query.seconds;
+    passages += query.passages;
+    tokens += query.tokens;
+    cut += query.cut_tokens;
+    written += query.new_tokens;
+    all_alone = all_alone && query.alone.has_value();
+    if (!query.alone) continue;
+    cpu_seconds += query.alone->cpu_seconds;
+    computed += query.alone->tokens_computed;
+  }
+  std::sort(seconds.begin(), seconds.end());
+  const double pairs = static_cast<double>(std::max<std::uint64_t>(passages, 1));
+  const auto if_alone = [&](auto value) { return all_alone ? ordered_json(value) : ordered_json(); };
+  return {{"p50", percentile(seconds, 0.5)},
+          {"p90", percentile(seconds, 0.9)},
+          {"p99", percentile(seconds, 0.99)},
+          {"slowest", seconds.back()},
+          {"passages", passages},
+          {"passages_per_second", total_seconds > 0 ? if_alone(pairs / total_seconds) : ordered_json()},
+          {"cpu_seconds_per_100", if_alone(100 * cpu_seconds / pairs)},
+          {"tokens", tokens},
+          {"tokens_computed", if_alone(computed)},
+          {"cut_tokens", cut},
+          {"new_tokens", written},
+          {"queries", std::move(queries)}};
 }
 
 // At most `bytes`, cut between characters.
@@ -133,11 +194,12 @@ ShownPassages shown_passages(const JudgedRuns& judged, std::size_t shown) {
 ordered_json report_data(const JudgedRuns& judged, const ShownPassages& shown, const ReportTexts& texts,
                          std::size_t text_bytes) {
   ordered_json measures = ordered_json::array(), means = ordered_json::array(), queries = ordered_json::array(),
-               scores = ordered_json::array();
+               scores = ordered_json::array(), work = ordered_json::array();
   for (const evaluation::Measure& measure : judged.measures) measures.push_back(measure.name);
   for (std::size_t run = 0; run < judged.names.size(); ++run) {
     means.push_back(judged.evaluations[run].means);
     scores.push_back(scores_of(judged, judged.runs[run]));
+    work.push_back(work_of(judged.stats[run]));
   }
   for (std::size_t query_idx = 0; query_idx < judged.qrels.queries.size(); ++query_idx) {
     const evaluation::JudgedQuery& query = judged.qrels.queries[query_idx];
@@ -161,7 +223,8 @@ ordered_json report_data(const JudgedRuns& judged, const ShownPassages& shown, c
                        {"top", std::move(top)}});
   }
   return {{"runs", judged.names},          {"measures", std::move(measures)}, {"means", std::move(means)},
-          {"changes", changes_of(judged)}, {"queries", std::move(queries)},   {"scores", std::move(scores)}};
+          {"changes", changes_of(judged)}, {"queries", std::move(queries)},   {"scores", std::move(scores)},
+          {"work", std::move(work)}};
 }
 
 }  // namespace rerank::cli

@@ -21,8 +21,8 @@ struct ReportTexts {
 using ShownPassages = std::vector<std::vector<std::vector<evaluation::ScoredPassage>>>;
 ShownPassages shown_passages(const JudgedRuns& judged, std::size_t shown);
 
-// {"title", "qrels", "runs", "measures", "means", "changes", "queries", "scores"}; see report_page.html for what each
-// holds. Texts are cut after `text_bytes`; one that is not there is null.
+// {"runs", "measures", "means", "changes", "queries", "scores", "work"}; see report_page.html for what each holds.
+// Texts are cut after `text_bytes`; one that is not there is null.
 nlohmann::ordered_json report_data(const JudgedRuns& judged, const ShownPassages& shown, const ReportTexts& texts,
                                    std::size_t text_bytes);
 

@@ -52,6 +52,67 @@ TEST_F(Report, HoldsAllThatItShows) {
   for (const auto& bin : data["scores"][0]["calibration"]) calibrated += bin["count"].get<int>();
   EXPECT_EQ(relevant, 2);
   EXPECT_EQ(calibrated, 3);
+  // Each score is alone in its bin: |0.9 - 0|, |0.2 - 1|, |0.7 - 1|.
+  EXPECT_NEAR(data["scores"][0]["calibration_error"], 2.0 / 3, 1e-6);
+  EXPECT_EQ(data["scores"][1]["calibration_error"], nullptr) << "5 and -1 are no probabilities";
+  EXPECT_EQ(data["work"], nlohmann::json::parse("[null,null]"));
+}
+
+TEST_F(Report, SaysWhatQueriesTook) {
+  write("a.trec.stats.jsonl",
+        "{\"query\":\"q1\",\"passages\":2,\"seconds\":9,\"tokens\":9,\"cut_tokens\":0,\"new_tokens\":0}\n"
+        "{\"query\":\"q2\",\"passages\":1,\"seconds\":0.5,\"tokens\":10,\"cut_tokens\":1,\"new_tokens\":0,"
+        "\"cpu_seconds\":1,\"tokens_computed\":6}\n"
+        "{\"query\":\"q1\",\"passages\":2,\"seconds\":1,\"tokens\":20,\"cut_tokens\":0,\"new_tokens\":0,"
+        "\"cpu_seconds\":2,\"tokens_computed\":19}\n");
+  write("b.trec.stats.jsonl",
+        "{\"query\":\"q1\",\"passages\":2,\"seconds\":2,\"tokens\":8,\"cut_tokens\":0,\"new_tokens\":5}\n");
+  const Outcome outcome = run({"report", "a.trec", "b.trec", "a.trec", "--qrels", "qrels.txt", "--output", "r.html"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  const nlohmann::json work = data_in(read("r.html"))["work"];
+  const nlohmann::json& alone = work[0];
+  ASSERT_EQ(alone["queries"].size(), 2U) << "the last line about a query counts";
+  EXPECT_EQ(alone["queries"][0]["seconds"], 1.0);
+  EXPECT_EQ(alone["p50"], 0.5);
+  EXPECT_EQ(alone["p90"], 1.0);
+  EXPECT_EQ(alone["slowest"], 1.0);
+  EXPECT_EQ(alone["tokens"], 30);
+  EXPECT_EQ(alone["tokens_computed"], 25);
+  EXPECT_EQ(alone["cut_tokens"], 1);
+  EXPECT_EQ(alone["passages_per_second"], 2.0);
+  EXPECT_EQ(alone["cpu_seconds_per_100"], 100.0);
+  EXPECT_EQ(work[1]["new_tokens"], 5);
+  EXPECT_EQ(work[1]["tokens_computed"], nullptr) << "other queries were in the call";
+  EXPECT_EQ(work[2], alone);
+}
+
+TEST_F(Report, RefusesStatsOfAnotherRun) {
+  const std::string good =
+      "{\"query\":\"q2\",\"passages\":1,\"seconds\":0.5,\"tokens\":10,\"cut_tokens\":1,\"new_tokens\":0}\n";
+  struct Row {
+    std::string line;
+    const char* message;
+  };
+  const Row rows[] = {
+      {"{\"query\":\"q1\",\"passages\":3,\"seconds\":1,\"tokens\":9,\"cut_tokens\":0,\"new_tokens\":0}",
+       "a.trec.stats.jsonl line 2: is about 3 passages of query \"q1\", and a.trec has 2"},
+      {"{\"query\":\"z\",\"passages\":1,\"seconds\":1,\"tokens\":9,\"cut_tokens\":0,\"new_tokens\":0}",
+       "line 2: is about 1 passages of query \"z\", and a.trec has none"},
+      {"{\"query\":\"q1\",\"passages\":2,\"seconds\":-1,\"tokens\":9,\"cut_tokens\":0,\"new_tokens\":0}",
+       "a.trec.stats.jsonl line 2: seconds"},
+      {"{\"query\":\"q1\",\"passages\":2}", "a.trec.stats.jsonl line 2: \"seconds\" is missing"},
+      {"{\"query\":\"q1\",\"pass", "a.trec.stats.jsonl line 2"},
+  };
+  for (const Row& row : rows) {
+    write("a.trec.stats.jsonl", good + row.line + "\n");
+    const Outcome fails = run({"report", "a.trec", "--qrels", "qrels.txt", "--output", "r.html"});
+    EXPECT_EQ(fails.exit, 1);
+    EXPECT_NE(fails.err.find(row.message), std::string::npos) << fails.err;
+    const Outcome skips = run({"report", "a.trec", "--qrels", "qrels.txt", "--output", "r.html", "--on-error", "skip"});
+    EXPECT_EQ(skips.exit, 0);
+    EXPECT_NE(skips.err.find("1 bad line skipped"), std::string::npos) << skips.err;
+    EXPECT_EQ(data_in(read("r.html"))["work"][0]["queries"].size(), 1U);
+  }
 }
 
 TEST_F(Report, WorksWithoutTextsAndWithOneRun) {

@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "cli/json_lines.h"
 #include "cli/program.h"
 #include "support/sanitized.h"
 
@@ -133,6 +134,32 @@ TEST_F(Run, ResumeGivesTheFileOfAnUninterruptedRun) {
   EXPECT_EQ(read("out.trec"), whole);
 }
 
+TEST_F(Run, KeepsWhatEachQueryTook) {
+  ASSERT_EQ(rerank_set().exit, 0);
+  const std::vector<nlohmann::json> stats = json_lines(read("out.trec.stats.jsonl"));
+  ASSERT_EQ(stats.size(), 2U);
+  EXPECT_EQ(stats[0]["query"], "q2");
+  EXPECT_EQ(stats[0]["passages"], 3);
+  EXPECT_EQ(stats[1]["query"], "q1");
+  EXPECT_EQ(stats[1]["passages"], 2);
+  for (const nlohmann::json& query : stats) {
+    EXPECT_GT(query["seconds"], 0.0);
+    EXPECT_GT(query["tokens"], query["passages"].get<int>() * 5);
+    EXPECT_EQ(query["tokens_computed"], query["tokens"]) << "a cross-encoder computes them all";
+  }
+  // Resuming goes on behind its whole lines; of a query that is scored again the report takes the last.
+  const std::string whole = read("out.trec.stats.jsonl");
+  write("out.trec.stats.jsonl", whole.substr(0, whole.size() - 5));
+  ASSERT_EQ(rerank_set({"--resume"}).exit, 0);
+  EXPECT_EQ(json_lines(read("out.trec.stats.jsonl")).size(), 2U) << read("out.trec.stats.jsonl");
+  const Outcome report = run({"report", "out.trec", "--qrels", "set/qrels/test.tsv", "--output", "r.html"});
+  EXPECT_EQ(report.exit, 0) << report.err;
+
+  std::filesystem::remove(path("out.trec.stats.jsonl"));
+  EXPECT_EQ(run({"run", "--dataset", "set", "--run", "first.trec", "--output", "-"}).exit, 0);
+  EXPECT_FALSE(std::filesystem::exists(path("-.stats.jsonl")));
+}
+
 TEST_F(Run, ResumeRefusesWhatIsNotItsOwn) {
   ASSERT_EQ(rerank_set().exit, 0);
   const std::string whole = read("out.trec");
@@ -171,6 +198,19 @@ TEST_F(Run, AnUnknownPassageOrQueryIsNamedWithItsLine) {
     EXPECT_NE(skips.err.find(name), std::string::npos) << skips.err;
     EXPECT_EQ(ranking(), (std::vector<std::string>{"q2 d1 1", "q1 d2 1"}));
   }
+}
+
+TEST_F(Run, AQueryWithoutAnyKnownPassageIsLeftOut) {
+  for (const char* run_file : {"q2 Q0 d1 1 9 bm25\nq1 Q0 d9 2 4 bm25\n", "q1 Q0 d9 2 4 bm25\nq2 Q0 d1 1 9 bm25\n"}) {
+    write("first.trec", run_file);
+    const Outcome skips = rerank_set({"--on-error", "skip"});
+    EXPECT_EQ(skips.exit, 0) << skips.err;
+    EXPECT_EQ(ranking(), std::vector<std::string>{"q2 d1 1"});
+    EXPECT_EQ(json_lines(read("out.trec.stats.jsonl")).size(), 1U);
+  }
+  write("first.trec", "q1 Q0 d9 2 4 bm25\n");
+  EXPECT_EQ(rerank_set({"--on-error", "skip"}).exit, 0);
+  EXPECT_EQ(read("out.trec"), "");
 }
 
 TEST_F(Run, BadFilesAreNamed) {
