@@ -99,6 +99,10 @@ void add_server_options(CLI::App& command, Options& options) {
         ->envname(variable)
         ->type_name("SECONDS");
   };
+  const auto text = [&](const char* name, std::string& target, const char* variable, const char* type,
+                        const char* help) {
+    command.add_option(name, target, help)->envname(variable)->type_name(type);
+  };
   const auto size = [&](const char* name, std::size_t& target, const char* variable, const char* help) {
     command.add_option(name, target, help)
         ->transform(CLI::AsSizeValue(false).description(""))
@@ -111,25 +115,17 @@ void add_server_options(CLI::App& command, Options& options) {
         ->envname(variable)
         ->type_name("N");
   };
-  command.add_option("--host", server.host, "Address to listen on; 0.0.0.0 or :: for every one [127.0.0.1]")
-      ->envname("RERANK_HOST")
-      ->type_name("ADDRESS");
+  text("--host", server.host, "RERANK_HOST", "ADDRESS",
+       "Address to listen on; 0.0.0.0 or :: for every one [127.0.0.1]");
   command.add_option("--port", server.port, "Port; 0: a free one, which the log tells [8080]")
       ->envname("RERANK_PORT")
       ->type_name("N");
   command.add_flag("--lazy", server.lazy, "Load each model when it is first asked for, not before");
-  command
-      .add_option("--api-keys", server.key_file,
-                  "File with a key a line; whoever has none of them is told nothing but the server's health. Read "
-                  "anew on SIGHUP")
-      ->envname("RERANK_API_KEYS")
-      ->type_name("FILE");
-  command.add_option("--tls-cert", server.certificate_file, "Certificate, or chain of them, as PEM: serves HTTPS")
-      ->envname("RERANK_TLS_CERT")
-      ->type_name("FILE");
-  command.add_option("--tls-key", server.tls_key_file, "Its private key as PEM")
-      ->envname("RERANK_TLS_KEY")
-      ->type_name("FILE");
+  text("--api-keys", server.key_file, "RERANK_API_KEYS", "FILE",
+       "File with a key a line; whoever has none of them is told nothing but the server's health. Read anew on SIGHUP");
+  text("--tls-cert", server.certificate_file, "RERANK_TLS_CERT", "FILE",
+       "Certificate, or chain of them, as PEM: serves HTTPS");
+  text("--tls-key", server.tls_key_file, "RERANK_TLS_KEY", "FILE", "Its private key as PEM");
   command
       .add_option("--cors-origin", server.cors_origins,
                   "Pages of this origin, such as https://example.org, may call from a browser; * for all; may be "

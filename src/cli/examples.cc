@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <set>
 
+#include "base/ascii.h"
 #include "base/try.h"
 #include "cli/card_examples.h"
 #include "io/json.h"
@@ -200,12 +201,7 @@ Result<Examples> read_examples(const std::string& path, const ScoreOptions& opti
 }
 
 Result<Examples> find_card_examples(const std::vector<std::string>& names, const ScoreOptions& options) {
-  const auto last_part = [](std::string_view name) {
-    std::string part(name.substr(name.rfind('/') + 1));
-    for (char& c : part)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return part;
-  };
+  const auto last_part = [](std::string_view name) { return ascii_lower(name.substr(name.rfind('/') + 1)); };
   std::vector<Examples> cards;
   std::vector<std::string> known;
   for (const CardFile& card : card_files()) {

@@ -4,23 +4,18 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
+
 namespace rerank::dialects {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
-
 std::optional<std::size_t> find_named(const Catalog& catalog, std::string_view name) {
-  const std::string wanted = lower(name);
+  const std::string wanted = ascii_lower(name);
   for (std::size_t i = 0; i < catalog.models.size(); ++i) {
     const ServedModel& model = catalog.models[i];
-    if (lower(model.name) == wanted) return i;
+    if (ascii_lower(model.name) == wanted) return i;
     for (const std::string& alias : model.aliases)
-      if (lower(alias) == wanted) return i;
+      if (ascii_lower(alias) == wanted) return i;
   }
   return std::nullopt;
 }

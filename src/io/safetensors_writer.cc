@@ -11,26 +11,13 @@
 #include <numeric>
 
 #include "base/try.h"
+#include "io/json_text.h"
 #include "io/system_error.h"
 
 namespace rerank::io {
 namespace {
 
 constexpr std::size_t kAlignment = 8;
-
-std::string json_text(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      result += {'\\', c};
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      result += c;
-    }
-  }
-  return result + '"';
-}
 
 std::size_t data_bytes(const TensorEntry& tensor) {
   return std::accumulate(tensor.shape.begin(), tensor.shape.end(), bytes_of(tensor.dtype), std::multiplies<>());
@@ -51,7 +38,7 @@ std::string lay_out(std::vector<TensorEntry>& tensors) {
     TensorEntry& tensor = tensors[index];
     tensor.begin = end;
     tensor.end = end += data_bytes(tensor);
-    header += fmt::format(R"(,{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", json_text(tensor.name),
+    header += fmt::format(R"(,{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", json_string(tensor.name),
                           name_of(tensor.dtype), fmt::join(tensor.shape, ","), tensor.begin, tensor.end);
   }
   header += '}';

@@ -8,17 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/try.h"
 
 namespace rerank::models {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
 
 // kUnsupported when the number at `key` is another. Absent keys have the value of transformers' AwqConfig.
 Status expect_number(const io::Json& config, std::string_view key, std::int64_t expected) {
@@ -59,7 +53,7 @@ Result<Quantization> read_quantization(const io::Json& config) {
         "use the checkpoint that this one was made from, or its AWQ version");
   const Quantization quantization = method == kInt4Method ? Quantization::kInt4 : Quantization::kInt8;
   RERANK_ASSIGN(const std::string version, found->string_or("version", "gemm"));
-  if (lower(version) != "gemm")
+  if (ascii_lower(version) != "gemm")
     return found->error(Error::Code::kUnsupported, fmt::format("version is \"{}\", expected \"gemm\"", version));
   RERANK_TRY(expect_number(*found, "bits", static_cast<std::int64_t>(kernels::bits_of(format_of(quantization)))));
   RERANK_TRY(expect_number(*found, "group_size", static_cast<std::int64_t>(kernels::kGroup)));

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/try.h"
 
 namespace rerank::scoring {
@@ -54,15 +55,8 @@ struct KnownName {
 constexpr KnownName kKnownNames[] = {
     {"lb-reranker", Method::kExpectation}, {"rank1", Method::kReasoning}, {"bge-reranker-v2-gemma", Method::kYesLogit}};
 
-std::string lower(std::string_view text) {
-  std::string lowered(text);
-  for (char& c : lowered)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return lowered;
-}
-
 std::optional<Method> method_by_name(std::string_view model_name) {
-  const std::string text = lower(model_name);
+  const std::string text = ascii_lower(model_name);
   for (const KnownName& known : kKnownNames) {
     const std::size_t at = text.find(known.name);
     if (at == std::string::npos) continue;

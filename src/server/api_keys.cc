@@ -10,7 +10,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "server/http_text.h"
+#include "base/ascii.h"
 
 namespace rerank::server {
 
@@ -59,7 +59,7 @@ bool ApiKeys::admits(const dialects::HttpRequest& request) const {
   const std::string* given = request.header("Authorization");
   if (given == nullptr) return false;
   std::string_view key = *given;
-  if (key.size() > kBearer.size() && equal_ignoring_case(key.substr(0, kBearer.size()), kBearer)) {
+  if (key.size() > kBearer.size() && equal_ascii_case(key.substr(0, kBearer.size()), kBearer)) {
     key.remove_prefix(kBearer.size());
     while (key.starts_with(' ')) key.remove_prefix(1);
   }

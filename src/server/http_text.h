@@ -1,4 +1,4 @@
-// Small pieces of HTTP's own text: names that do not tell cases apart, and the bytes of a response's head.
+// Small pieces of HTTP's own text: the bytes of a response's head.
 #pragma once
 
 #include <string>
@@ -7,9 +7,6 @@
 #include "dialects/http.h"
 
 namespace rerank::server {
-
-// Of ASCII letters.
-bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 // 0 to 15, or -1.
 int hex_digit(char c);

@@ -10,30 +10,13 @@
 #include <iterator>
 #include <utility>
 
-#include "base/utf8.h"
+#include "io/json_text.h"
 
 namespace rerank::server {
 namespace {
 
 constexpr std::size_t kMostWaiting = 4096;
 constexpr int kPatienceMs = 1000;  // at the end, with a reader that does not read
-
-void append_json_string(std::string& out, std::string_view text) {
-  const bool is_utf8 = first_invalid_utf8(text) == std::string_view::npos;
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_utf8)) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
 
 }  // namespace
 
@@ -47,22 +30,22 @@ LogLine::LogLine(std::string_view level, std::string_view event) {
 
 LogLine& LogLine::add(std::string_view key, std::string_view value) {
   text_ += ',';
-  append_json_string(text_, key);
+  text_ += io::json_string(key);
   text_ += ':';
-  append_json_string(text_, value);
+  text_ += io::json_string(value);
   return *this;
 }
 
 LogLine& LogLine::add(std::string_view key, std::int64_t value) {
   text_ += ',';
-  append_json_string(text_, key);
+  text_ += io::json_string(key);
   fmt::format_to(std::back_inserter(text_), ":{}", value);
   return *this;
 }
 
 LogLine& LogLine::add_milliseconds(std::string_view key, double seconds) {
   text_ += ',';
-  append_json_string(text_, key);
+  text_ += io::json_string(key);
   fmt::format_to(std::back_inserter(text_), ":{:.3f}", seconds * 1000);
   return *this;
 }

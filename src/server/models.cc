@@ -72,8 +72,8 @@ LoadedModel::LoadedModel(Engine loaded, std::size_t batch_tokens, Metrics& metri
 }
 
 Models::Models(std::vector<ModelChoice> choices, dialects::Catalog catalog, bool lazy, std::size_t batch_tokens,
-               Metrics& metrics)
-    : lazy_(lazy), batch_tokens_(batch_tokens), metrics_(metrics) {
+               std::chrono::milliseconds retry_after, Metrics& metrics)
+    : lazy_(lazy), batch_tokens_(batch_tokens), retry_after_(retry_after), metrics_(metrics) {
   for (ModelChoice& choice : choices) {
     dialects::ServedModel served;
     served.name = choice.name;
@@ -128,6 +128,8 @@ bool Models::all_ready() const {
 void Models::when_loaded(std::size_t model, std::function<void(const Status&)> call) {
   std::unique_lock lock(mutex_);
   Slot& slot = slots_[model];
+  if (slot.state == State::kFailed && std::chrono::steady_clock::now() - slot.failed_at >= retry_after_)
+    slot.state = State::kUnloaded;
   if (slot.state == State::kReady || slot.state == State::kFailed) {
     const Status status = slot.status;
     lock.unlock();
@@ -216,6 +218,7 @@ void Models::finish(std::size_t slot_idx, Result<std::shared_ptr<LoadedModel>> l
   Slot& slot = slots_[slot_idx];
   if (loaded.ok()) {
     slot.state = State::kReady;
+    slot.status = {};
     slot.model = std::move(loaded).value();
     auto catalog = std::make_shared<dialects::Catalog>(*catalog_);
     dialects::ServedModel& served = catalog->models[slot_idx];
@@ -229,6 +232,7 @@ void Models::finish(std::size_t slot_idx, Result<std::shared_ptr<LoadedModel>> l
   } else {
     slot.state = State::kFailed;
     slot.status = loaded.error();
+    slot.failed_at = std::chrono::steady_clock::now();
   }
   const Status status = slot.status;
   const auto waiting = std::exchange(slot.waiting, {});

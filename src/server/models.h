@@ -1,6 +1,7 @@
 // The models that one server answers for: loaded in the background, each once, and warm before they are called ready.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -42,8 +43,9 @@ struct LoadedModel {
 class Models {
  public:
   // Up front, or each when it is first asked for. `batch_tokens` 0: by the number of an engine's threads.
+  // `retry_after`: so long one that could not be loaded stays refused, before a request makes it try again.
   Models(std::vector<ModelChoice> choices, dialects::Catalog catalog, bool lazy, std::size_t batch_tokens,
-         Metrics& metrics);
+         std::chrono::milliseconds retry_after, Metrics& metrics);
   ~Models();
 
   // Begins to load. `on_loaded` hears of each, from a thread of its own, with the error of one that cannot be loaded.
@@ -56,7 +58,8 @@ class Models {
   // All that was up front is ready.
   bool all_ready() const;
 
-  // Calls back once the model is there or cannot be: at once, or from the thread that loads. Begins to load a lazy one.
+  // Calls back once the model is there or cannot be: at once, or from the thread that loads. Begins to load a lazy one,
+  // and one whose last attempt is long enough ago.
   void when_loaded(std::size_t model, std::function<void(const Status& status)> call);
 
   std::size_t waiting_pairs() const;
@@ -72,6 +75,7 @@ class Models {
     ModelChoice choice;
     State state = State::kUnloaded;
     Status status;
+    std::chrono::steady_clock::time_point failed_at;
     std::shared_ptr<LoadedModel> model;
     std::vector<std::function<void(const Status&)>> waiting;
   };
@@ -82,6 +86,7 @@ class Models {
 
   bool lazy_;
   std::size_t batch_tokens_;
+  std::chrono::milliseconds retry_after_;
   Metrics& metrics_;
   std::function<void(std::size_t, const Status&, double)> on_loaded_;
   mutable std::mutex mutex_;

@@ -10,6 +10,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "server/http_text.h"
 
@@ -99,9 +100,9 @@ void RequestReader::read_head() {
   for (const auto& field : message) {
     const std::string_view name(field.name_string().data(), field.name_string().size());
     const std::string_view value(field.value().data(), field.value().size());
-    if (equal_ignoring_case(name, "host")) ++hosts;
-    if (equal_ignoring_case(name, "transfer-encoding")) transfer_encoding += std::string(value) + ",";
-    if (equal_ignoring_case(name, "expect")) expects_continue_ = equal_ignoring_case(value, "100-continue");
+    if (equal_ascii_case(name, "host")) ++hosts;
+    if (equal_ascii_case(name, "transfer-encoding")) transfer_encoding += std::string(value) + ",";
+    if (equal_ascii_case(name, "expect")) expects_continue_ = equal_ascii_case(value, "100-continue");
     request_.headers.emplace_back(name, value);
   }
   is_http_1_0_ = message.version() < 11;
@@ -119,7 +120,7 @@ void RequestReader::read_head() {
     refuse(400, Kind::kMalformed, "a request has one Host header");
   } else if (!transfer_encoding.empty() && is_http_1_0_) {
     refuse(400, Kind::kMalformed, "HTTP/1.0 knows no Transfer-Encoding");
-  } else if (!transfer_encoding.empty() && !equal_ignoring_case(transfer_encoding, "chunked,")) {
+  } else if (!transfer_encoding.empty() && !equal_ascii_case(transfer_encoding, "chunked,")) {
     refuse(501, Kind::kMalformed, "of the transfer encodings, only chunked is known here");
   } else {
     state_ = State::kBody;
@@ -147,7 +148,7 @@ dialects::HttpRequest RequestReader::take() {
 
 std::optional<Target> parse_target(std::string_view target) {
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (target.size() < scheme.size() || !equal_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
+    if (target.size() < scheme.size() || !equal_ascii_case(target.substr(0, scheme.size()), scheme)) continue;
     target.remove_prefix(scheme.size());
     const std::size_t path = target.find_first_of("/?");
     target = path == std::string_view::npos ? "/" : target.substr(path);

@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/try.h"
 #include "server/api_keys.h"
 #include "server/exchange.h"
@@ -53,7 +54,7 @@ HttpResponse plain(int status, std::string text) {
 
 bool has_header(const HttpResponse& response, std::string_view name) {
   return std::any_of(response.headers.begin(), response.headers.end(),
-                     [&](const auto& header) { return equal_ignoring_case(header.first, name); });
+                     [&](const auto& header) { return equal_ascii_case(header.first, name); });
 }
 
 }  // namespace
@@ -64,7 +65,8 @@ class Server::Impl final : public RequestHandler {
       : options_(std::move(options)),
         started_(unix_now()),
         log_(options_.log_descriptor),
-        models_(std::move(models), make_catalog(), options_.lazy, options_.batch_tokens, metrics_),
+        models_(std::move(models), make_catalog(), options_.lazy, options_.batch_tokens, options_.retry_after,
+                metrics_),
         services_{options_, io_, readers_, models_, metrics_, log_},
         limits_{{options_.max_head_bytes, options_.max_body_bytes},
                 options_.head_timeout,

@@ -22,8 +22,9 @@ struct ServerOptions {
   std::string certificate_file, tls_key_file;  // empty: no TLS
   std::vector<std::string> cors_origins;       // that pages may call from; "*": any; empty: none
 
-  bool lazy = false;             // models are loaded when they are first asked for
-  std::size_t batch_tokens = 0;  // of an engine call; 0: by the number of threads
+  bool lazy = false;                              // models are loaded when they are first asked for
+  std::size_t batch_tokens = 0;                   // of an engine call; 0: by the number of threads
+  std::chrono::milliseconds retry_after{10'000};  // before a lazy model that could not be loaded is tried again
   std::size_t max_queued_requests = 512;
   std::size_t max_connections = 0;  // 0: as many as files may be open
   std::size_t max_head_bytes = std::size_t{32} << 10;

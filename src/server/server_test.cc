@@ -411,6 +411,29 @@ TEST(Server, LoadsALazyModelWhenItIsAskedFor) {
   EXPECT_EQ(server.metric("rerank_model_ready{model=\"other\"}"), 0) << "nobody has asked for it";
 }
 
+TEST(Server, TriesALazyModelAgain) {
+  std::atomic<int> attempts{0};
+  const ModelChoice flaky = {"flaky",
+                             "flaky",
+                             [&attempts]() -> Result<Engine> {
+                               if (++attempts == 1) return Error{Error::Code::kIo, "the disk is away", "flaky", "wait"};
+                               return Engine::load_embedded({.threads = 1});
+                             },
+                             {}};
+  for (const bool is_patient : {true, false}) {
+    attempts = 0;
+    ServerOptions options;
+    options.lazy = true;
+    options.retry_after = is_patient ? std::chrono::hours(1) : std::chrono::milliseconds(0);
+    TestServer server(options, {flaky});
+    TestClient client(server.port());
+    EXPECT_EQ(client.post("/rerank", Workload(1).body()).status, 503);
+    EXPECT_EQ(client.post("/rerank", Workload(1).body()).status, is_patient ? 503 : 200);
+    EXPECT_EQ(client.post("/rerank", Workload(1).body()).status, is_patient ? 503 : 200);
+    EXPECT_EQ(attempts, is_patient ? 1 : 2);
+  }
+}
+
 TEST(Server, HasSeveralModelsByName) {
   TestServer server({}, {embedded("first"), embedded("second")});
   TestClient client(server.port());
