@@ -30,8 +30,12 @@ const char* name_of(Error::Code code) {
 }  // namespace
 
 void raise(const Error& error) {
+  raise_as(name_of(error.code), error);
+}
+
+void raise_as(const char* type_name, const Error& error) {
   // Looked up when needed: the module has to be importable without its package, by the program that writes its types.
-  const nb::object type = nb::module_::import_("rerank_cpp.errors").attr(name_of(error.code));
+  const nb::object type = nb::module_::import_("rerank_cpp.errors").attr(type_name);
   const nb::object exception = type(error.what.c_str(), error.where.c_str(), error.fix.c_str());
   PyErr_SetObject(type.ptr(), exception.ptr());
   throw nb::python_error();

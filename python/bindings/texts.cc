@@ -9,11 +9,17 @@ namespace nb = nanobind;
 namespace rerank::python {
 namespace {
 
+[[noreturn]] void raise_not_text(nb::handle item, const std::string& where, const char* expected) {
+  raise_as("NotTextError",
+           {Error::Code::kBadInput, std::string("is ") + nb::type_name(item.type()).c_str() + ", expected " + expected,
+            where, ""});
+}
+
 // A list or tuple as it is, any other sequence (a numpy array, a pandas column) as a list of its items.
-nb::object as_list(nb::handle items, const std::string& what) {
+nb::object as_list(nb::handle items, const std::string& where) {
   if (PyList_Check(items.ptr()) || PyTuple_Check(items.ptr())) return nb::borrow(items);
   if (PyUnicode_Check(items.ptr()) || PyBytes_Check(items.ptr()) || PySequence_Check(items.ptr()) == 0)
-    throw nb::type_error((what + " is " + nb::type_name(items.type()).c_str() + ", expected a sequence").c_str());
+    raise_not_text(items, where, "a sequence");
   nb::object list = nb::steal(PySequence_List(items.ptr()));
   if (!list.is_valid()) throw nb::python_error();
   return list;
@@ -34,8 +40,7 @@ nb::object item_of(nb::handle list, std::size_t idx) {
 
 std::string_view Texts::borrow(nb::handle text, std::size_t pair_idx, const char* role) {
   const auto where = [&] { return "pair " + std::to_string(pair_idx) + ", " + role; };
-  if (!PyUnicode_Check(text.ptr()))
-    throw nb::type_error((where() + " is " + nb::type_name(text.type()).c_str() + ", expected str").c_str());
+  if (!PyUnicode_Check(text.ptr())) raise_not_text(text, where(), "str");
   Py_ssize_t bytes = 0;
   const char* utf8 = PyUnicode_AsUTF8AndSize(text.ptr(), &bytes);
   if (utf8 == nullptr) {
@@ -56,8 +61,10 @@ Texts Texts::of_pairs(nb::handle pairs) {
   for (std::size_t i = 0; i < count; ++i) {
     const nb::object pair = as_list(item_of(list, i), "pair " + std::to_string(i));
     if (size_of(pair) != 2)
-      raise({Error::Code::kBadInput, "has " + std::to_string(size_of(pair)) + " texts, expected a query and a passage",
-             "pair " + std::to_string(i), ""});
+      raise_as(
+          size_of(pair) < 2 ? "TooShortError" : "BadInputError",
+          {Error::Code::kBadInput, "has " + std::to_string(size_of(pair)) + " texts, expected a query and a passage",
+           "pair " + std::to_string(i), ""});
     const std::string_view query = texts.borrow(item_of(pair, 0), i, "query");
     texts.pairs_.push_back({query, texts.borrow(item_of(pair, 1), i, "passage")});
   }

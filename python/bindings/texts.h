@@ -11,8 +11,8 @@
 namespace rerank::python {
 
 // Borrows the UTF-8 that Python keeps with each str, and holds the strings: lists may change while the GIL is released.
-// Made and destroyed with the GIL held. Raises TypeError for what is no text, BadInputError for a str that no UTF-8 can
-// spell; both name the pair.
+// Made and destroyed with the GIL held. Raises NotTextError for what is no text, TooShortError for a pair without a
+// passage, BadInputError for a str that no UTF-8 can spell; all name the pair.
 class Texts {
  public:
   // `pairs`: a sequence of sequences (query, passage) of str.

@@ -1,6 +1,7 @@
 """FlagEmbedding's `devices` on CPUs: each device is a group of worker threads with weights of its own.
 
-"cpu" is all CPUs that this process may use; "cpu:2" those of NUMA node 2, with the weights in that node's memory.
+"cpu" is all CPUs that this process may use, and several of them divide these among their threads; "cpu:2" is those of
+NUMA node 2, with the weights in that node's memory.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from .errors import BadInputError, UnsupportedError
+from .errors import BadInputError, TooShortError, UnsupportedError
 
 Devices = str | int | Sequence[str] | Sequence[int] | None
 
@@ -20,7 +21,9 @@ def target_devices(devices: Devices) -> list[str]:
     if devices is None:
         return ["cpu"]
     names = [devices] if isinstance(devices, (str, int)) else list(devices)
-    if not names or not all(isinstance(name, (str, int)) for name in names):
+    if not names:
+        raise TooShortError("is empty", "devices", "leave it out, or try 'cpu'")
+    if not all(isinstance(name, (str, int)) for name in names):
         raise BadInputError(
             "should be a string or an integer or a list of strings or a list of integers", "devices", "try 'cpu'"
         )
@@ -30,6 +33,18 @@ def target_devices(devices: Devices) -> list[str]:
                 "there is no GPU backend", f"device {name!r}", "leave devices out, or name 'cpu' or NUMA nodes 'cpu:0'"
             )
     return [str(name) for name in names]
+
+
+def threads_of(device: str, devices: list[str]) -> int:
+    """How many threads a group has where the caller leaves it open; 0: one for each of its CPUs.
+
+    Groups on the same CPUs share them: with a thread for every CPU each, they would only take turns.
+    """
+    groups = devices.count(device)
+    if groups == 1:
+        return 0
+    cpus = cpus_of(device) or os.sched_getaffinity(0)
+    return max(1, len(cpus) // groups)
 
 
 def cpus_of(device: str) -> set[int] | None:

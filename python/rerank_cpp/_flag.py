@@ -11,7 +11,7 @@ from ._devices import Devices
 from ._engine import ScoreOptions
 from ._model import Model, make_options
 from ._stop import in_thread
-from .errors import BadInputError
+from .errors import BadInputError, TooShortError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,13 +85,16 @@ class AbsReranker:
         batch_size, device, use_dataloader and num_workers are taken and not needed.
 
         Returns a list of floats, for one pair too; of several cutoff layers a list of such lists; with several devices
-        a numpy array. Raises errors.RerankError for a text or an option that does not fit, TypeError for what is no
-        text.
+        a numpy array. Raises errors.RerankError for a text or an option that does not fit; each is also the exception
+        that FlagEmbedding raises, where it raises one.
         """
         if len(sentence_pairs) == 0:
             return []
         if isinstance(sentence_pairs[0], str):
             sentence_pairs = [cast("Sequence[str]", sentence_pairs)]
+        batch_size = kwargs.get("batch_size")
+        if (self.batch_size if batch_size is None else batch_size) < 1:
+            raise BadInputError("must be at least 1", "batch_size")
         options = self._options(kwargs)
         scores = self.model.score(sentence_pairs, options)
         if len(self.target_devices) > 1:
@@ -124,6 +127,7 @@ class AbsReranker:
         last = self._last_options
         if last is not None and last[0] == key:
             return last[1]
+        _check_formats(values)
         options = make_options(**values)
         self.model.warn(options)
         self._last_options = (key, options)
@@ -132,6 +136,14 @@ class AbsReranker:
     def _values(self, given: dict[str, Any]) -> dict[str, Any]:
         """Takes the arguments that only this class has out of `given`, as fields of ScoreOptions."""
         return {}
+
+
+def _check_formats(values: dict[str, Any]) -> None:
+    """TooShortError, as str.format() would be an IndexError, for a format with places for more than two texts."""
+    for text in ("query", "passage"):
+        name = f"{text}_instruction_format"
+        if values[name].count("{}") > 2:
+            raise TooShortError(f"{values[name]!r} has more than two {{}}", name, "an instruction and a text go in")
 
 
 def as_layers(name: str, layers: Any) -> list[int]:

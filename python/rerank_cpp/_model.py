@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._devices import Devices, cpus_of, target_devices
+from ._devices import Devices, cpus_of, target_devices, threads_of
 from ._engine import Engine, ModelInfo, Score, ScoreOptions, StopSource
 from ._hub import locate_model
 from ._progress import Bar
@@ -61,16 +61,21 @@ class Model:
         devices: Devices = None,
         cache_folder: str | None = None,
         revision: str = "main",
+        *,
+        threads: int = 0,
         **arguments: Any,
     ) -> None:
         """`name_or_path`: a folder, a hub name in the local cache, or None for the embedded model.
 
-        `arguments`: those of Engine (dtype, threads, method, ...).
+        `threads`: of each device; 0: one for each of its CPUs. `arguments`: the others of Engine (dtype, method, ...).
         """
         folder = None if name_or_path is None else locate_model(name_or_path, cache_folder, revision)
         self.folder = folder
         self.devices = target_devices(devices)
-        self._engines = [_load(folder, device, arguments) for device in self.devices]
+        self._engines = [
+            _load(folder, device, {**arguments, "threads": threads or threads_of(device, self.devices)})
+            for device in self.devices
+        ]
         self._warned: set[str] = set()
 
     @property

@@ -38,7 +38,18 @@ class BadInputError(RerankError, ValueError):
     """A text or an argument of the caller is wrong."""
 
 
-class ModelNotFoundError(RerankError, LookupError):
+class NotTextError(BadInputError, TypeError):
+    """What should be a text, or a sequence of texts, is something else.
+
+    FlagEmbedding raises ValueError or TypeError, depending on where in a batch it stands: this is both.
+    """
+
+
+class TooShortError(BadInputError, IndexError):
+    """A sequence has fewer items than are needed: a pair without a passage, no device."""
+
+
+class ModelNotFoundError(RerankError, FileNotFoundError, LookupError):
     """A file or a model name does not exist here."""
 
 

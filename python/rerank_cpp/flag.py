@@ -275,6 +275,11 @@ _CLASS_OF_NAME: dict[str, type[AbsReranker]] = {
     "bge-reranker-v2-gemma": FlagLLMReranker,
     "bge-reranker-v2-minicpm-layerwise": LayerWiseFlagLLMReranker,
     "bge-reranker-v2.5-gemma2-lightweight": LightWeightFlagLLMReranker,
+    "bce-reranker-base_v1": FlagReranker,
+    # Known to FlagEmbedding, which runs their own code; here loading says that their architectures do not run.
+    "jina-reranker-v1-turbo-en": FlagReranker,
+    "jina-reranker-v2-base-multilingual": FlagReranker,
+    "gte-multilingual-reranker-base": FlagReranker,
 }
 
 

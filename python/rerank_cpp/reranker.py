@@ -10,6 +10,8 @@ library.
 
 from __future__ import annotations
 
+import copy
+import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -35,19 +37,37 @@ _METHODS = {
 
 
 class Document:
-    """A text to be ranked. `doc_id`: by default its position in the list."""
+    """A text to be ranked. `doc_id`: by default its position in the list.
 
-    def __init__(self, text: str, doc_id: str | int | None = None, metadata: dict[str, Any] | None = None) -> None:
+    `rerankers` has documents that are images, too; no model here reads those.
+    """
+
+    def __init__(
+        self,
+        text: str | None = None,
+        doc_id: str | int | None = None,
+        metadata: dict[str, Any] | None = None,
+        document_type: str = "text",
+        image_path: str | None = None,
+        base64: str | None = None,
+    ) -> None:
+        """BadInputError without a text, UnsupportedError for another document_type than "text"."""
+        if document_type != "text":
+            raise UnsupportedError(f"document_type is {document_type}, and only texts are ranked", "Document")
+        if text is None:
+            raise BadInputError("text is missing", "Document")
         self.text = text
         self.doc_id = doc_id
         self.metadata = {} if metadata is None else metadata
-        self.document_type = "text"
+        self.document_type = document_type
+        self.image_path = image_path
+        self.base64 = base64
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Document) and vars(self) == vars(other)
 
     def __repr__(self) -> str:
-        return f"Document(text={self.text!r}, doc_id={self.doc_id!r}, metadata={self.metadata!r})"
+        return f"Document({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
 Documents = str | Document | Sequence[str | Document]
@@ -57,6 +77,9 @@ class Result:
     """A document with its score and its rank, from 1. Attributes of the document and its metadata are read through."""
 
     def __init__(self, document: Document, score: float | None = None, rank: int | None = None) -> None:
+        """One of score and rank has to be there: BadInputError."""
+        if score is None and rank is None:
+            raise BadInputError("neither score nor rank is given", "Result")
         self.document = document
         self.score = score
         self.rank = rank
@@ -78,7 +101,7 @@ class Result:
 class RankedResults:
     """Results by falling score; ties in the order given."""
 
-    def __init__(self, results: list[Result], query: str, has_scores: bool = True) -> None:
+    def __init__(self, results: list[Result], query: str, has_scores: bool = False) -> None:
         self.results = results
         self.query = query
         self.has_scores = has_scores
@@ -96,9 +119,18 @@ class RankedResults:
         """How many there are."""
         return len(self.results)
 
+    def __repr__(self) -> str:
+        return f"RankedResults(results={self.results!r}, query={self.query!r}, has_scores={self.has_scores!r})"
+
     def top_k(self, k: int) -> list[Result]:
-        """The k best."""
-        return self.results[:k]
+        """The k best, by their scores, or by their ranks where there are no scores."""
+
+        def place(result: Result) -> float:
+            if self.has_scores:
+                return math.inf if result.score is None else -result.score
+            return math.inf if result.rank is None else result.rank
+
+        return sorted(self.results, key=place)[:k]
 
     def get_result_by_docid(self, doc_id: str | int) -> Result | None:
         """The result of a document, or None."""
@@ -147,8 +179,10 @@ class Reranker:
         docs: Documents,
         doc_ids: Sequence[str | int] | None = None,
         metadata: Sequence[dict[str, Any]] | None = None,
+        batch_size: int | None = None,
     ) -> RankedResults:
-        """Ranks str or Document, one or many. doc_ids and metadata belong to str; by default ids count from 0."""
+        """Ranks str or Document, one or many. doc_ids and metadata come before those of a Document; by default ids
+        count from 0. batch_size is taken and not needed."""
         documents = _as_documents(docs, doc_ids, metadata)
         texts = [document.text for document in documents]
         scores = self.model.score_passages(query, texts, self.options)
@@ -156,7 +190,8 @@ class Reranker:
             scores = scores[-1]  # of several layers the last one asked for
         listed = scores.tolist()
         order = sorted(range(len(listed)), key=listed.__getitem__, reverse=True)
-        return RankedResults([Result(documents[i], listed[i], rank) for rank, i in enumerate(order, 1)], query)
+        results = [Result(documents[i], listed[i], rank) for rank, i in enumerate(order, 1)]
+        return RankedResults(results, query, has_scores=True)
 
     def score(self, query: str, doc: str | Document) -> float:
         """The score of one document."""
@@ -190,11 +225,12 @@ def _as_documents(
             raise BadInputError(f"has {len(values)} entries for {len(listed)} documents", name)
     documents = []
     for i, doc in enumerate(listed):
-        if isinstance(doc, Document):
-            made = Document(doc.text, i if doc.doc_id is None else doc.doc_id, doc.metadata)
-        else:
-            made = Document(
-                doc, doc_ids[i] if doc_ids is not None else i, metadata[i] if metadata is not None else None
-            )
+        made = copy.copy(doc) if isinstance(doc, Document) else Document(doc)
+        if doc_ids is not None:
+            made.doc_id = doc_ids[i]
+        elif made.doc_id is None:
+            made.doc_id = i
+        if metadata is not None:
+            made.metadata = metadata[i]
         documents.append(made)
     return documents

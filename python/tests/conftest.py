@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import signal
 from typing import Any
 
 import pytest
+from stand_ins import STAND_INS, deepen
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("RERANK_SHARED_DIR") or ROOT.parent / "shared")
@@ -19,16 +21,6 @@ PAIRS = [
     ("what makes dough rise?", "Yeast turns sugar into carbon dioxide, which lifts the dough."),
     ("what makes dough rise?", ""),
 ]
-
-# The golden checkpoint of each model that documents name by its hub name.
-STAND_INS = {
-    "BAAI/bge-reranker-v2-m3": "bge-reranker-v2-m3",
-    "BAAI/bge-reranker-v2-gemma": "bge-reranker-v2-gemma",
-    "BAAI/bge-reranker-v2-minicpm-layerwise": "bge-reranker-v2-minicpm-layerwise",
-    "BAAI/bge-reranker-v2.5-gemma2-lightweight": "bge-reranker-v2.5-gemma2-lightweight",
-    "cross-encoder/ms-marco-MiniLM-L6-v2": "ms-marco-minilm",
-    "jhu-clsp/rank1-7b": "rank1-toy",
-}
 
 
 class Golden:
@@ -70,16 +62,25 @@ def goldens() -> Any:
     return get
 
 
-def provide_hub_models(code: str, goldens: Any, cache: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes `cache` a Hugging Face cache, with stand-ins for the models that the code names."""
-    for name, stand_in in STAND_INS.items():
-        if f'"{name}"' in code:
-            repository = cache / f"models--{name.replace('/', '--')}"
-            (repository / "refs").mkdir(parents=True)
+def provide_models(code: str, goldens: Any, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts stand-ins where the code looks for models: "OWNER/NAME" in a Hugging Face cache, "models/NAME" in a folder
+    of the working directory, which becomes `folder`."""
+    for owner, name in set(re.findall(r'"([\w.-]+)/([\w.-]+)"', code)):
+        if name not in STAND_INS:
+            continue
+        repository = folder / "hub" / f"models--{owner}--{name}"
+        model = folder / "models" / name if owner == "models" else repository / "snapshots" / "0123abc"
+        stand_in, layers = STAND_INS[name]
+        if layers:
+            deepen(goldens(stand_in).folder, layers, model)
+        else:
+            model.parent.mkdir(parents=True, exist_ok=True)
+            model.symlink_to(goldens(stand_in).folder)
+        if owner != "models":
+            (repository / "refs").mkdir()
             (repository / "refs" / "main").write_text("0123abc")
-            (repository / "snapshots").mkdir()
-            (repository / "snapshots" / "0123abc").symlink_to(goldens(stand_in).folder)
-    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+    monkeypatch.setenv("HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.chdir(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)

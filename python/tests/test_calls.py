@@ -28,6 +28,24 @@ def test_eight_threads_get_the_same_bits(embedded: Reranker) -> None:
         assert all(call.result().tobytes() == expected for call in calls)
 
 
+@pytest.mark.parametrize("name", ["bge-reranker-v2-gemma", "bge-reranker-v2.5-gemma2-lightweight"])
+def test_eight_threads_share_an_llm_reranker(name: str, goldens: Any) -> None:
+    reranker = rerank_cpp.FlagAutoReranker.from_finetuned(str(goldens(name).folder), threads=2)
+    expected = [reranker.compute_score(pair) for pair in PAIRS]
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(reranker.compute_score, PAIRS[i % 4]) for i in range(32)]
+        assert [call.result() for call in calls] == expected * 8
+
+
+def test_arrays_of_scores_are_the_engines_memory(embedded: Reranker) -> None:
+    scores = embedded.model.score(PAIRS, embedded.options)
+    assert scores.base is not None and not scores.flags.owndata
+    assert scores.flags.c_contiguous and scores.flags.writeable
+    kept = scores.tolist()
+    del embedded  # the array keeps what it needs
+    assert scores.tolist() == kept
+
+
 def test_the_gil_is_given_up(embedded: Reranker) -> None:
     done = threading.Event()
     call = threading.Thread(target=lambda: (embedded.model.score(MANY[:100], embedded.options), done.set()))

@@ -1,4 +1,4 @@
-"""Every Python block of docs/python.md runs, with golden checkpoints in place of the models that it names."""
+"""Every Python block of the pages about Python runs, with golden checkpoints in place of the models that it names."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import re
 from typing import Any
 
 import pytest
-from conftest import ROOT, provide_hub_models
+from conftest import ROOT, provide_models
 
-PAGE = ROOT / "docs" / "python.md"
+PAGES = ("python.md", "flagembedding.md")
 
 
 def blocks() -> list[Any]:
-    text = PAGE.read_text(encoding="utf-8")
-    found = re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S)
-    return [pytest.param(match[1], id=f"line {text.count(chr(10), 0, match.start()) + 1}") for match in found]
+    found = []
+    for page in PAGES:
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        for match in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S):
+            found.append(pytest.param(match[1], id=f"{page} line {text.count(chr(10), 0, match.start()) + 1}"))
+    return found
 
 
 @pytest.mark.parametrize("block", blocks())
@@ -24,5 +27,5 @@ def test_block_runs(block: str, goldens: Any, tmp_path: pathlib.Path, monkeypatc
     for package in re.findall(r"^(?:from|import) (\w+)", block, re.M):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
-    provide_hub_models(block, goldens, tmp_path, monkeypatch)
-    exec(compile(block, str(PAGE), "exec", dont_inherit=True), {"__name__": "page"})
+    provide_models(block, goldens, tmp_path, monkeypatch)
+    exec(compile(block, "page", "exec", dont_inherit=True), {"__name__": "page"})

@@ -92,7 +92,7 @@ def test_several_devices_share_the_work_and_give_an_array(goldens: Any, reranker
         (0, NotImplementedError, "no GPU backend"),
         ([0, 1], NotImplementedError, "no GPU backend"),
         ([1.5], ValueError, "should be a string or an integer"),
-        ([], ValueError, "should be a string or an integer"),
+        ([], IndexError, "devices: is empty"),
         ("cpu:4096", ValueError, "no NUMA node"),
     ],
 )
@@ -104,19 +104,21 @@ def test_devices_that_are_none(goldens: Any, devices: Any, error: type[Exception
 @pytest.mark.parametrize(
     ("pairs", "error", "says"),
     [
-        ([("a",)], ValueError, "pair 0: has 1 texts"),
+        ([("a",)], IndexError, "pair 0: has 1 texts"),
         ([("a", "b"), ("a", "b", "c")], ValueError, "pair 1: has 3 texts"),
-        ([("a", "b"), ("a", 5)], TypeError, "pair 1, passage is int"),
-        ([("a", None)], TypeError, "pair 0, passage is NoneType"),
-        ([(b"a", "b")], TypeError, "pair 0, query is bytes"),
+        ([("a", "b"), ("a", 5)], TypeError, "pair 1, passage: is int, expected str"),
+        ([("a", None)], TypeError, "pair 0, passage: is NoneType, expected str"),
+        ([(b"a", "b")], TypeError, "pair 0, query: is bytes, expected str"),
         ([("a", "\ud800")], ValueError, "pair 0, passage: has half of a surrogate pair"),
-        ([("a", "b"), "ab"], TypeError, "pair 1 is str"),
-        ([5], TypeError, "pair 0 is int"),
+        ([("a", "b"), "ab"], TypeError, "pair 1: is str, expected a sequence"),
+        ([5], TypeError, "pair 0: is int, expected a sequence"),
     ],
 )
 def test_what_is_no_pair_is_named(reranker: FlagReranker, pairs: Any, error: type[Exception], says: str) -> None:
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=says) as caught:
         reranker.compute_score(pairs)
+    # FlagEmbedding's tokenizers raise ValueError or TypeError, depending on where in a batch the text stands.
+    assert isinstance(caught.value, ValueError) and isinstance(caught.value, rerank_cpp.RerankError)
 
 
 def test_arguments_that_are_none(goldens: Any, reranker: FlagReranker) -> None:
@@ -125,6 +127,12 @@ def test_arguments_that_are_none(goldens: Any, reranker: FlagReranker) -> None:
     with pytest.raises(ValueError, match="max_length") as caught:
         reranker.compute_score(PAIRS, max_length=100000)
     assert isinstance(caught.value, rerank_cpp.RerankError) and caught.value.what
+    with pytest.raises(ValueError, match="batch_size: must be at least 1"):
+        reranker.compute_score(PAIRS, batch_size=0)
+    reranker.query_instruction_for_rerank, reranker.query_instruction_format = "q", "{} {} {}"
+    with pytest.raises(IndexError, match="query_instruction_format"):
+        reranker.compute_score(PAIRS)
+    reranker.query_instruction_for_rerank, reranker.query_instruction_format = None, "{}{}"
     with pytest.raises(rerank_cpp.RerankError):
         FlagLLMReranker(str(goldens("ms-marco-minilm").folder))  # the class of another kind of model
     with pytest.warns(UserWarning, match="kept as attributes, and not used: colour"):
@@ -135,14 +143,32 @@ def test_arguments_that_are_none(goldens: Any, reranker: FlagReranker) -> None:
 def test_models_that_are_not_there() -> None:
     with pytest.raises(LookupError, match="huggingface-cli download nobody/nothing"):
         FlagReranker("nobody/nothing")
-    with pytest.raises(LookupError, match="is no folder"):
+    with pytest.raises(OSError, match="is no folder") as caught:  # the original's
         FlagReranker("./nothing-here")
+    assert isinstance(caught.value, (LookupError, rerank_cpp.RerankError)) and caught.value.where == "./nothing-here"
     with pytest.raises(OSError, match="from_finetuned"):
         FlagAutoReranker()
     with pytest.raises(ValueError, match="is none of"):
         FlagAutoReranker.from_finetuned("nobody/my-reranker")
     with pytest.raises(ValueError, match="not a valid RerankerModelClass"):
         FlagAutoReranker.from_finetuned("nobody/bge-reranker-base", model_class="encoder")
+
+
+@pytest.mark.parametrize("name", ["bce-reranker-base_v1", "gte-multilingual-reranker-base"])
+def test_names_that_only_flagembedding_knows(name: str, goldens: Any, tmp_path: Any) -> None:
+    (tmp_path / name).symlink_to(goldens("bge-reranker-base").folder)
+    assert type(FlagAutoReranker.from_finetuned(str(tmp_path / name))) is FlagReranker
+
+
+def test_devices_on_the_same_cpus_divide_them(monkeypatch: Any) -> None:
+    from rerank_cpp import _devices
+
+    monkeypatch.setattr(_devices.os, "sched_getaffinity", lambda _: set(range(8)))
+    assert _devices.threads_of("cpu", ["cpu"]) == 0
+    assert [_devices.threads_of("cpu", ["cpu"] * groups) for groups in (2, 3, 16)] == [4, 2, 1]
+    monkeypatch.setattr(_devices, "cpus_of", lambda device: {0, 1, 2, 3} if device == "cpu:0" else None)
+    assert _devices.threads_of("cpu:0", ["cpu:0", "cpu:1", "cpu:0"]) == 2
+    assert _devices.threads_of("cpu:1", ["cpu:0", "cpu:1", "cpu:0"]) == 0
 
 
 def test_a_hub_name_is_found_in_the_local_cache(goldens: Any, tmp_path: Any) -> None:

@@ -9,7 +9,7 @@ import runpy
 from typing import Any
 
 import pytest
-from conftest import ROOT, provide_hub_models
+from conftest import ROOT, provide_models
 
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.py"))
 
@@ -20,7 +20,7 @@ def test_notebook_runs(notebook: pathlib.Path, goldens: Any, tmp_path: pathlib.P
     for package in re.findall(r"^(?:from|import) (\w+)", code, re.M):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
-    provide_hub_models(code, goldens, tmp_path, monkeypatch)
+    provide_models(code, goldens, tmp_path, monkeypatch)
     monkeypatch.chdir(ROOT)
     runpy.run_path(str(notebook), run_name="__main__")
 

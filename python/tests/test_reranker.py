@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import PAIRS, golden_settings
-from rerank_cpp import Document, RankedResults, Reranker
+from rerank_cpp import Document, RankedResults, Reranker, Result
 
 PASSAGES = ["Rust is iron oxide.", "The giant panda is a bear species endemic to China.", "Rust is iron oxide."]
 
@@ -38,6 +38,34 @@ def test_documents_come_in_every_form(embedded: Reranker) -> None:
     assert len(embedded.rank("what is a panda?", [])) == 0
     with pytest.raises(ValueError, match="doc_ids: has 1 entries for 3 documents"):
         embedded.rank("what is a panda?", PASSAGES, doc_ids=[5])
+
+
+def test_ids_and_metadata_given_come_first(embedded: Reranker) -> None:
+    given = [Document(PASSAGES[0], "a", {"page": 1}), Document(PASSAGES[1], "b")]
+    ranked = embedded.rank("what is a panda?", given, doc_ids=[7, 8], metadata=[{"page": 3}, {"page": 4}])
+    assert [(result.doc_id, result.page) for result in ranked] == [(8, 4), (7, 3)]
+    assert [document.doc_id for document in given] == ["a", "b"]  # what was given stays as it was
+
+
+def test_results_of_ones_own() -> None:
+    documents = [Document(text, i) for i, text in enumerate(PASSAGES)]
+    results = [Result(document, score=score) for document, score in zip(documents, (0.1, 0.9, 0.5), strict=True)]
+    assert [result.doc_id for result in RankedResults(results, "q", has_scores=True).top_k(2)] == [1, 2]
+    ranks = [Result(document, rank=rank) for document, rank in zip(documents, (3, 1, 2), strict=True)]
+    ranked = RankedResults(ranks, "q")
+    assert not ranked.has_scores and [result.doc_id for result in ranked.top_k(2)] == [1, 2]
+    assert repr(ranked).startswith("RankedResults(results=[Result(document=Document(text='Rust")
+    with pytest.raises(ValueError, match="neither score nor rank"):
+        Result(documents[0])
+
+
+def test_documents_are_texts() -> None:
+    document = Document("a panda", 3)
+    assert (document.document_type, document.image_path, document.base64, document.metadata) == ("text", None, None, {})
+    with pytest.raises(NotImplementedError, match="document_type is image"):
+        Document(document_type="image", image_path="panda.png")
+    with pytest.raises(ValueError, match="text is missing"):
+        Document()
 
 
 def test_options_and_kinds_of_models() -> None:
