@@ -55,7 +55,7 @@ struct ModelInfo {
   std::string architecture;   // as in config.json: "XLMRobertaForSequenceClassification"
   std::string method;         // "cross-encoder", "yes-logit", "layerwise", "lightweight", "expectation", "reasoning"
   std::string method_reason;  // why that method: "config.json names XLMRobertaForSequenceClassification"
-  std::string dtype;          // "f32" or "bf16"
+  std::string dtype;          // "f32", "bf16" or "int8"
   std::string cpu_level;      // "amx", "avx512-bf16", ...
   int threads = 0;
   int layers = 0, hidden = 0, heads = 0, kv_heads = 0, ffn = 0;

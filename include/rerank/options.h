@@ -20,6 +20,7 @@ enum class Dtype {
   kAuto,  // bf16 where the CPU multiplies it natively (AMX, AVX512-BF16), else f32
   kF32,   // reproduces the reference program run in float32
   kBf16,  // weights and matrix inputs in bfloat16, sums in f32
+  kInt8,  // linear layers in 8-bit integers, weights and inputs; the rest as bf16, or f32 where the CPU has no bf16
 };
 
 // Which of the two rules in the wild cuts a pair that is too long.

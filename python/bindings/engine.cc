@@ -154,7 +154,8 @@ Dtype dtype_of(const std::string& name) {
   if (name == "auto") return Dtype::kAuto;
   if (name == "f32") return Dtype::kF32;
   if (name == "bf16") return Dtype::kBf16;
-  raise({Error::Code::kBadInput, "'" + name + "' is none of: auto, f32, bf16", "dtype", ""});
+  if (name == "int8") return Dtype::kInt8;
+  raise({Error::Code::kBadInput, "'" + name + "' is none of: auto, f32, bf16, int8", "dtype", ""});
 }
 
 void load(PythonEngine* self, const std::optional<std::string>& folder, const std::string& dtype, int threads,

@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--dataset", required=True, help="a folder in BEIR form")
     plan.add_argument("--run", required=True, help="the first stage's run in TREC form, query by query")
     plan.add_argument("--model", help="a folder, or a hub name in the local cache; default: the embedded model")
-    plan.add_argument("--dtype", default="f32", help="f32 (the default) or bf16")
+    plan.add_argument("--dtype", default="f32", help="f32 (the default), bf16 or int8")
     plan.add_argument("--cpu-level", default="", help="what the weakest machine has; default: that of the first")
     plan.add_argument("--top-k", type=int, default=100, help="passages of a query; 0: all")
     plan.add_argument("--queries-per-part", type=int, default=100)

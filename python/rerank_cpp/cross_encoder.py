@@ -5,8 +5,8 @@
     model.rank("what is a panda?", ["The giant panda is a bear.", "Rust is iron oxide."], return_documents=True)
 
 Sequence classifiers with one label run; pairs are cut as the tokenizer's plain pair call does it (the longer text
-first). Beyond the original's arguments there are `dtype` ("f32", "bf16", "auto") and `threads`; old names of arguments
-are taken with a warning, as there.
+first). Beyond the original's arguments there are `dtype` ("f32", "bf16", "int8", "auto") and `threads`; old names
+of arguments are taken with a warning, as there.
 """
 
 from __future__ import annotations

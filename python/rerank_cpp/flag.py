@@ -5,7 +5,7 @@
     scores = reranker.compute_score([("what is panda?", "hi"), ("what is panda?", "The giant panda is a bear.")])
 
 `use_fp16` and `use_bf16` mean bfloat16 where the CPU multiplies it natively, else float32; without them scores are
-those of the original in float32. Beyond the original's arguments there are `dtype` ("f32", "bf16", "auto") and
+those of the original in float32. Beyond the original's arguments there are `dtype` ("f32", "bf16", "int8", "auto") and
 `threads` (0: one for each CPU). `devices` names CPUs: "cpu", or NUMA nodes as "cpu:0"; `trust_remote_code` is taken,
 and no code is ever run.
 """

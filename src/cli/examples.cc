@@ -150,8 +150,9 @@ Status read_expected(const io::Json& json, ExamplesRun& run) {
     return json.find("printed")->error(kBad,
                                        fmt::format("has {} scores for {} pairs", run.printed.size(), run.pairs.size()));
   RERANK_ASSIGN(const io::Json tolerance, json.get("tolerance"));
-  RERANK_TRY(check_keys(tolerance, {"f32", "bf16"}));
-  for (const char* dtype : {"f32", "bf16"}) {
+  RERANK_TRY(check_keys(tolerance, {"f32", "bf16", "int8"}));
+  for (const char* dtype : {"f32", "bf16", "int8"}) {
+    if (dtype == std::string_view("int8") && !tolerance.find(dtype)) continue;
     RERANK_ASSIGN(const io::Json allowed, tolerance.get(dtype));
     RERANK_ASSIGN(const double value, allowed.number());
     if (value < 0) return allowed.error(kBad, fmt::format("is {}, expected no negative number", value));

@@ -72,9 +72,12 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   text("--method", options.engine.method, "NAME",
        "How the model scores: cross-encoder, yes-logit, layerwise, lightweight, expectation, reasoning [found from "
        "config.json]");
-  add_choice<Dtype>(command, "--dtype", "auto|f32|bf16",
-                    "Precision of weights and matrix products [auto: bf16 where the CPU has it, else f32]",
-                    {{"auto", Dtype::kAuto}, {"f32", Dtype::kF32}, {"bf16", Dtype::kBf16}}, options.engine.dtype);
+  add_choice<Dtype>(
+      command, "--dtype", "auto|f32|bf16|int8",
+      "Precision of weights and matrix products; int8 is the fastest and smallest, and the least exact [auto: bf16 "
+      "where the CPU has it, else f32]",
+      {{"auto", Dtype::kAuto}, {"f32", Dtype::kF32}, {"bf16", Dtype::kBf16}, {"int8", Dtype::kInt8}},
+      options.engine.dtype);
   number("--threads", options.engine.threads, 0, 1024, "Worker threads [0: one for each CPU]");
   number("--max-length", options.score.max_length, 1, kLongest,
          "Tokens of a pair, special tokens included [512, with --truncation card 1024 for LLM rerankers; or what the "

@@ -39,7 +39,7 @@ Status add_rows(const Examples& examples, std::size_t run_idx, std::size_t pair_
     if (by_layer) row.layer = run.options.cutoff_layers[value_idx];
     if (printed != nullptr) {
       row.printed = printed->values[value_idx];
-      row.allowed = run.tolerance.find(dtype)->second;
+      if (const auto found = run.tolerance.find(dtype); found != run.tolerance.end()) row.allowed = found->second;
     }
     rows.push_back(std::move(row));
   }
@@ -48,7 +48,8 @@ Status add_rows(const Examples& examples, std::size_t run_idx, std::size_t pair_
 
 const char* verdict(const Comparison& row) {
   if (!row.passes()) return "FAIL";
-  return row.compared() ? "ok" : "no printed score";
+  if (row.compared()) return "ok";
+  return row.printed ? "no bound for this dtype" : "no printed score";
 }
 
 std::string pair_label(const Comparison& row) {
@@ -71,7 +72,7 @@ Cells cells_of(const Verification& found, const Comparison& row) {
           number_cell(row.got),
           number_cell(row.printed),
           number_cell(difference),
-          row.compared() ? fmt::format("{:g}", row.allowed) : "-",
+          row.allowed ? fmt::format("{:g}", *row.allowed) : "-",
           verdict(row)};
 }
 
@@ -87,7 +88,7 @@ double Comparison::difference() const {
 }
 
 bool Comparison::passes() const {
-  return got.has_value() && (!printed.has_value() || difference() <= allowed);
+  return got.has_value() && (!allowed.has_value() || difference() <= *allowed);
 }
 
 std::size_t Verification::compared() const {
@@ -168,7 +169,7 @@ std::string verify_json(const Verification& found) {
     if (row.printed) {
       json["printed"] = *row.printed;
       if (row.got) json["difference"] = row.difference();
-      json["allowed"] = row.allowed;
+      if (row.allowed) json["allowed"] = *row.allowed;
     }
     json["ok"] = row.passes();
     rows.push_back(std::move(json));
@@ -190,7 +191,7 @@ std::string verify_advice(const Verification& found) {
                                  found.examples.file);
   text += fmt::format("rerank: the first is \"{}\", pair {}", excerpt(run.title, kWidestTitle), pair_label(first));
   if (first.error.empty()) {
-    text += fmt::format(": it differs by {:.6g}, allowed is {:g}\n", first.difference(), first.allowed);
+    text += fmt::format(": it differs by {:.6g}, allowed is {:g}\n", first.difference(), *first.allowed);
   } else {
     text += ": " + first.error + "\n";
   }

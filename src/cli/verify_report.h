@@ -17,11 +17,11 @@ struct Comparison {
   std::optional<double> got;      // none: the pair could not be scored
   std::string error;              // why not
   std::optional<double> printed;  // none: nothing was printed
-  double allowed = 0;             // with `printed`
+  std::optional<double> allowed;  // with `printed`; none: nobody said what this dtype may differ by
 
-  bool compared() const { return printed.has_value(); }
+  bool compared() const { return allowed.has_value(); }
   double difference() const;  // of `got` and `printed`, which are there
-  // A difference within what is allowed; without a printed score, any score.
+  // A difference within what is allowed; where nothing is said about that, any score.
   bool passes() const;
 };
 

@@ -126,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(Models, CutoffLayers, ::testing::ValuesIn(cases_with_la
 
 TEST_P(CausalEngine, SameBitsHoweverPairsComeTogether) {
   const Texts texts = random_texts(testing::kSanitized ? 24 : 160);
-  for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kInt8}) {
     const auto one = load(GetParam().checkpoint(), {.dtype = dtype, .threads = 1, .method = GetParam().method});
     const auto two = load(GetParam().checkpoint(), {.dtype = dtype, .threads = 2, .method = GetParam().method});
     ASSERT_TRUE(one.ok()) << one.error().message();

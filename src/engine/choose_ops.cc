@@ -21,9 +21,15 @@ std::string cpu_level_cap(const EngineOptions& options) {
 
 Result<ChosenOps> choose_ops(const EngineOptions& options) {
   RERANK_ASSIGN(const kernels::Level* level, kernels::choose_level(cpu_level_cap(options)));
-  const bool bf16 = options.dtype == Dtype::kBf16 || (options.dtype == Dtype::kAuto && level->table->native_bf16);
-  return ChosenOps{kernels::Ops(*level->table, bf16 ? Element::kBf16 : Element::kF32), std::string(level->name),
-                   bf16 ? "bf16" : "f32", options.threads > 0 ? options.threads : usable_cpus()};
+  Dtype dtype = options.dtype;
+  if (dtype == Dtype::kAuto) dtype = level->table->native_bf16 ? Dtype::kBf16 : Dtype::kF32;
+  const bool int8 = dtype == Dtype::kInt8;
+  const Element weights = dtype == Dtype::kF32 ? Element::kF32 : Element::kBf16;
+  return ChosenOps{kernels::Ops(*level->table, weights, int8), std::string(level->name),
+                   int8                       ? "int8"
+                   : weights == Element::kF32 ? "f32"
+                                              : "bf16",
+                   options.threads > 0 ? options.threads : usable_cpus()};
 }
 
 }  // namespace rerank

@@ -11,7 +11,7 @@ namespace rerank {
 struct ChosenOps {
   kernels::Ops ops;
   std::string cpu_level;  // "amx", "avx512-bf16", ...
-  std::string dtype;      // "f32" or "bf16"
+  std::string dtype;      // "f32", "bf16" or "int8"
   int threads = 1;
 };
 

@@ -70,7 +70,7 @@ TEST(Engine, ScoresDoNotDependOnThreadsOrderOrNeighbours) {
   const auto texts = random_texts(testing::kSanitized ? 8 : 48);
   const auto pairs = as_pairs(texts);
   for (const std::string& level : levels_on_this_cpu())
-    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kInt8}) {
       const bool slow = level == "scalar" || testing::kSanitized;
       const std::span<const Pair> used = std::span(pairs).first(slow ? 8 : pairs.size());
       const auto one_thread = Engine::load_embedded({.dtype = dtype, .threads = 1, .cpu_level = level});

@@ -352,7 +352,7 @@ TEST_P(TinyReasoning, SameBitsHoweverPairsComeTogether) {
                                                                   {"a query", "a passage"}};
   std::vector<Pair> pairs;
   for (const auto& [query, passage] : texts) pairs.push_back({query, passage});
-  for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kInt8}) {
     const Engine one = load(GetParam()(), {.dtype = dtype, .threads = 1});
     const Engine two = load(GetParam()(), {.dtype = dtype, .threads = 2});
     for (const int new_tokens : {0, 1, 25}) {

@@ -40,9 +40,9 @@ constexpr std::size_t kBlockRows = 4, kBlockVecs = 2;
 //
 #include "kernels/linear-inl.h"
 //
-#include "kernels/rowwise-inl.h"
-//
 #include "kernels/quantize_rows-inl.h"
+//
+#include "kernels/rowwise-inl.h"
 //
 #include "kernels/softmax-inl.h"
 //

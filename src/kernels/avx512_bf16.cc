@@ -46,9 +46,9 @@ constexpr std::size_t kBlockRows = 8, kBlockVecs = 2;
 //
 #include "kernels/linear-inl.h"
 //
-#include "kernels/rowwise-inl.h"
-//
 #include "kernels/quantize_rows-inl.h"
+//
+#include "kernels/rowwise-inl.h"
 //
 #include "kernels/softmax-inl.h"
 //

@@ -47,7 +47,7 @@ struct bf16 {
   std::uint16_t bits;
 };
 
-// kU8 is the left side of products with kW8A8 weights, and of nothing else.
+// kU8 is the left side of products with kW8A8 weights, and of nothing else. The norms and quantize_rows() make it.
 enum class Element : std::uint8_t { kF32, kBf16, kU8 };
 constexpr std::size_t size_of(Element element) {
   constexpr std::size_t kBytes[] = {4, 2, 1};
@@ -209,6 +209,7 @@ struct RmsNormArgs {
   float* add_to;  // rows with add_stride: add_to += add_scale * RMSNorm(x)
   std::size_t add_stride;
   float add_scale = 1;
+  float* tiles_scales = nullptr;  // [rows] of u8 tiles
 };
 
 // x = LayerNorm(x) = (x - mean) / sqrt(variance + eps) * weight + bias, and the same as tiles of `tiles_element`.
@@ -220,6 +221,7 @@ struct LayerNormArgs {
   std::size_t rows, cols, stride;
   float eps;
   Element tiles_element;
+  float* tiles_scales = nullptr;  // [rows] of u8 tiles
 };
 
 struct KernelTable {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Tiles {
   void* data = nullptr;
   std::size_t rows = 0, cols = 0;  // cols padded to kPanel
   Element element = Element::kF32;
+  float* scales = nullptr;  // [rows] of u8
 };
 
 // Several projections of one input side by side, row-major in the element of the activations.
@@ -41,10 +43,38 @@ Acts<Cols> carve_acts(Carver& carver, std::size_t rows, std::size_t cols) {
   const std::size_t stride = round_up(cols, kPanel);
   return {carver.take<float>(round_up(rows, kRowBlock) * stride), rows, stride, stride};
 }
+// Room for a left side of kU8.
+struct Integers {
+  void* data = nullptr;
+  float* scales = nullptr;
+};
+inline Integers carve_integers(Carver& carver, std::size_t rows, std::size_t cols) {
+  const std::size_t padded_rows = round_up(rows, kRowBlock);
+  auto* data = carver.take<std::byte>(padded_rows * round_up(cols, kLineBytes));
+  return {data, carver.take<float>(padded_rows)};
+}
+
 template <class Cols>
 Tiles<Cols> carve_tiles(Carver& carver, std::size_t rows, std::size_t cols, Element element) {
   const std::size_t padded = round_up(cols, kPanel);
+  if (element == Element::kU8) {
+    const Integers room = carve_integers(carver, rows, cols);
+    return {room.data, rows, padded, element, room.scales};
+  }
   return {carver.take<std::byte>(round_up(rows, kRowBlock) * padded * size_of(element)), rows, padded, element};
+}
+
+// Row out_row of `out` becomes row `row` of x; both have the same columns and element.
+template <class Cols>
+void copy_tiles_row(const Tiles<Cols>& x, std::size_t row, const Tiles<Cols>& out, std::size_t out_row) {
+  const std::size_t lines = round_up(x.cols * size_of(x.element), kLineBytes) / kLineBytes;
+  const auto line_of = [lines](const Tiles<Cols>& tiles, std::size_t r, std::size_t line) {
+    return static_cast<std::byte*>(tiles.data) + (r / kTileRows * lines + line) * kTileBytes +
+           r % kTileRows * kLineBytes;
+  };
+  for (std::size_t line = 0; line < lines; ++line)
+    std::memcpy(line_of(out, out_row, line), line_of(x, row, line), kLineBytes);
+  if (x.element == Element::kU8) out.scales[out_row] = x.scales[row];
 }
 // Readable one block past its last row, as attention wants it.
 inline Heads carve_heads(Carver& carver, std::size_t rows, std::size_t cols, Element element) {
@@ -91,9 +121,13 @@ struct RmsNormWeights {
 
 class Ops {
  public:
-  // `weights` is how the model's matrices are held. Without bf16 products the activations stay f32.
-  Ops(const KernelTable& table, Element weights)
-      : table_(&table), weights_(weights), activations_(table.native_bf16 ? weights : Element::kF32) {}
+  // `weights` is how the model's matrices are held, but for those of linear layers with `integer_layers`: they are
+  // kW8A8. Without bf16 products the activations stay f32.
+  Ops(const KernelTable& table, Element weights, bool integer_layers = false)
+      : table_(&table),
+        weights_(weights),
+        activations_(table.native_bf16 ? weights : Element::kF32),
+        integer_layers_(integer_layers) {}
 
   // The same operations, with products and causal attention done by the team (nullptr: by the caller alone), to the
   // same bits. Their scratch must be there for each member, one after the other.
@@ -107,32 +141,34 @@ class Ops {
 
   Element weights() const { return weights_; }
   Element activations() const { return activations_; }
+  bool integer_layers() const { return integer_layers_; }
+  // What linear layers take on their left side.
+  Element layer_inputs() const { return integer_layers_ ? Element::kU8 : activations_; }
 
   // y = activation(x W^T + b) as the next product's left side.
   template <class Out, class In>
   void linear(const Tiles<In>& x, const Weight<Out, In>& w, Activation activation, const Tiles<Out>& y,
               float* scratch) const {
-    run(x.data, x.rows, x.element, w, y.data, 0, y.element, activation, Store::kTiles, scratch);
+    run(x, w, y.data, 0, y.element, activation, Store::kTiles, scratch);
   }
   // y = activation(x W^T + b), f32 rows.
   template <class Out, class In>
   void linear(const Tiles<In>& x, const Weight<Out, In>& w, Activation activation, const Acts<Out>& y,
               float* scratch) const {
-    run(x.data, x.rows, x.element, w, y.data, y.stride, Element::kF32, activation, Store::kRows, scratch);
+    run(x, w, y.data, y.stride, Element::kF32, activation, Store::kRows, scratch);
   }
   // y = gate(gates) * values as the next product's left side; W holds the gates and the values of y's padded columns,
   // 16 and 16 by turns (kernel_table.h, Activation).
   template <class GatesAndValues, class In, class Out>
   void linear_gated(const Tiles<In>& x, const Weight<GatesAndValues, In>& w, Activation gate, const Tiles<Out>& y,
                     float* scratch) const {
-    run(x.data, x.rows, x.element, w, y.data, 0, y.element, gate, Store::kTiles, scratch);
+    run(x, w, y.data, 0, y.element, gate, Store::kTiles, scratch);
   }
   // y += scale * (x W^T + b), f32 rows.
   template <class Out, class In>
   void linear_add(const Tiles<In>& x, const Weight<Out, In>& w, const Acts<Out>& y, float* scratch,
                   float scale = 1) const {
-    run(x.data, x.rows, x.element, w, y.data, y.stride, Element::kF32, Activation::kNone, Store::kAddRows, scratch,
-        scale);
+    run(x, w, y.data, y.stride, Element::kF32, Activation::kNone, Store::kAddRows, scratch, scale);
   }
   // y = x W^T + b for the outputs of `count` panels of W from `first` on: a large W as stretches of its outputs.
   template <class Out, class In>
@@ -140,12 +176,12 @@ class Ops {
                      const Acts<Out>& y, float* scratch) const {
     const auto* panels = static_cast<const std::byte*>(w.panels()) + first * panel_bytes(w.format(), w.in());
     table_->linear({x.data, panels, w.bias() + first * kPanel, y.data, x.rows, w.in(), count * kPanel, y.stride,
-                    x.element, w.format(), Element::kF32, Activation::kNone, Store::kRows, scratch});
+                    x.element, w.format(), Element::kF32, Activation::kNone, Store::kRows, scratch, 1, 0, 0, x.scales});
   }
   // y = x W^T + b as rows of heads.
   template <class Out, class In>
   void project(const Tiles<In>& x, const Weight<Out, In>& w, const Heads& y, float* scratch) const {
-    run(x.data, x.rows, x.element, w, y.data, y.stride, y.element, Activation::kNone, Store::kRows, scratch);
+    run(x, w, y.data, y.stride, y.element, Activation::kNone, Store::kRows, scratch);
   }
 
   void attention(const AttentionArgs& args) const { table_->attention(args); }
@@ -155,19 +191,39 @@ class Ops {
   void layer_norm(const Acts<Cols>& x, const NormWeights& norm, const Tiles<Cols>& tiles) const {
     const auto* weight = norm.buffer.as<float>();
     table_->layer_norm({x.data, weight, weight + round_up(norm.cols, kPanel), tiles.data, x.rows, norm.cols, x.stride,
-                        norm.eps, tiles.element});
+                        norm.eps, tiles.element, tiles.scales});
   }
   // tiles = RMSNorm(x).
   template <class Cols>
   void rms_norm(const Acts<Cols>& x, const RmsNormWeights& norm, const Tiles<Cols>& tiles) const {
     table_->rms_norm({x.data, norm.buffer.as<float>(), x.rows, norm.cols, x.stride, norm.eps, tiles.data, tiles.element,
-                      nullptr, 0});
+                      nullptr, 0, 1, tiles.scales});
   }
   // to += scale * RMSNorm(x).
   template <class Cols>
   void rms_norm_add(const Acts<Cols>& x, const RmsNormWeights& norm, const Acts<Cols>& to, float scale = 1) const {
     table_->rms_norm({x.data, norm.buffer.as<float>(), x.rows, norm.cols, x.stride, norm.eps, nullptr, Element::kF32,
                       to.data, to.stride, scale});
+  }
+
+  // x as a linear layer takes it: with integer_layers() as integers, in `integers`; else it is that already.
+  template <class Cols>
+  Tiles<Cols> layer_input(const Tiles<Cols>& x, const Integers& integers) const {
+    if (!integer_layers_) return x;
+    const std::size_t x_row = x.cols * size_of(x.element), row = round_up(x.cols, kLineBytes);
+    const auto quantize = [&](std::size_t first, std::size_t end) {
+      table_->quantize_rows(static_cast<const std::byte*>(x.data) + first * x_row, end - first, x.cols, x.element,
+                            static_cast<std::byte*>(integers.data) + first * row, integers.scales + first);
+    };
+    const std::size_t blocks = round_up(x.rows, kRowBlock) / kRowBlock;
+    if (members() == 1 || blocks == 1) {
+      quantize(0, x.rows);
+    } else {
+      team_->run(blocks, [&](std::size_t i, std::size_t /*member*/) {
+        quantize(i * kRowBlock, std::min(x.rows, (i + 1) * kRowBlock));
+      });
+    }
+    return {integers.data, x.rows, x.cols, Element::kU8, integers.scales};
   }
 
   void rotate_queries(const RotateQueriesArgs& args) const { table_->rotate_queries(args); }
@@ -208,10 +264,11 @@ class Ops {
   }
 
  private:
-  void run(const void* x, std::size_t rows, Element x_element, const PackedWeight& w, void* y, std::size_t y_stride,
-           Element y_element, Activation activation, Store store, float* scratch, float add_scale = 1) const {
-    const LinearArgs args{x,         w.panels(), w.bias(),  y,          rows,  w.in(),  w.out(),  y_stride,
-                          x_element, w.format(), y_element, activation, store, scratch, add_scale};
+  template <class In>
+  void run(const Tiles<In>& x, const PackedWeight& w, void* y, std::size_t y_stride, Element y_element,
+           Activation activation, Store store, float* scratch, float add_scale = 1) const {
+    const LinearArgs args{x.data,     w.panels(), w.bias(),   y,     x.rows,  w.in(),    w.out(), y_stride, x.element,
+                          w.format(), y_element,  activation, store, scratch, add_scale, 0,       0,        x.scales};
     if (members() == 1) return table_->linear(args);
     // Enough parts that a member who is held up does not hold up the others for long.
     constexpr std::size_t kPartsPerMember = 4;
@@ -227,6 +284,7 @@ class Ops {
 
   const KernelTable* table_;
   Element weights_, activations_;
+  bool integer_layers_;
   Team* team_ = nullptr;
 };
 

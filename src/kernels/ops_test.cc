@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "kernels/test_support.h"
 
@@ -41,6 +42,50 @@ TEST(Ops, StretchesOfOutputsGiveTheSameBitsAsTheWhole) {
       for (std::size_t r = 0; r < kRows; ++r)
         EXPECT_TRUE(std::ranges::equal(part.row(r), whole.row(r).subspan(kPanel, 2 * kPanel))) << level->name;
     }
+}
+
+TEST(Ops, IntegerLayersGiveTheSameBitsWithATeam) {
+  constexpr std::size_t kMany = 70;
+  for (const Level* level : levels_on_this_cpu()) {
+    const Ops ops(*level->table, Element::kBf16, true);
+    ASSERT_EQ(ops.layer_inputs(), Element::kU8);
+    const auto values = testing::random_values(kMany * kIn, 1, true),
+               weights = testing::random_values(kOut * kIn, 2, true);
+    AlignedBuffer tiles = testing::tiles_of(*level->table, values, kMany, kIn, ops.activations());
+    const Tiles<Hidden> x{tiles.data(), kMany, round_up(kIn, kPanel), ops.activations()};
+    const auto row = [&](std::size_t r, std::span<float> to) { std::copy_n(&weights[r * kIn], kIn, to.begin()); };
+    const Weight<Double, Hidden> w(
+        PackedWeight::pack_w8a8(kOut, kIn, PackedWeight::RowReader(row), {}, 1, "test").value());
+    Workspace workspace;
+    ASSERT_TRUE(workspace.reserve(std::size_t{1} << 20).ok());
+    AlignedBuffer scratch = testing::buffer(2 * linear_scratch_floats() * sizeof(float));
+    Carver carver = workspace.carve();
+    const Acts<Double> alone = carve_acts<Double>(carver, kMany, kOut),
+                       together = carve_acts<Double>(carver, kMany, kOut);
+    const Integers room = carve_integers(carver, kMany, kIn);
+    ops.linear(ops.layer_input(x, room), w, Activation::kNone, alone, scratch.as<float>());
+    Team team(2);
+    std::thread helper([&team] { team.help(1); });
+    const Ops shared = ops.on(&team);
+    shared.linear(shared.layer_input(x, room), w, Activation::kNone, together, scratch.as<float>());
+    team.finish();
+    helper.join();
+    for (std::size_t r = 0; r < kMany; ++r)
+      ASSERT_TRUE(std::ranges::equal(alone.row(r), together.row(r))) << level->name << " row " << r;
+  }
+}
+
+TEST(Ops, ACopiedRowOfTilesIsThatRow) {
+  const KernelTable& table = *levels_on_this_cpu().front()->table;
+  constexpr std::size_t kMany = 20;
+  AlignedBuffer tiles =
+      testing::tiles_of(table, testing::random_values(kMany * kIn, 1, true), kMany, kIn, Element::kF32);
+  AlignedBuffer few = testing::buffer(kRowBlock * round_up(kIn, kPanel) * sizeof(float));
+  const Tiles<Hidden> x{tiles.data(), kMany, round_up(kIn, kPanel), Element::kF32}, y{few.data(), 2, x.cols, x.element};
+  copy_tiles_row(x, 17, y, 1);
+  for (std::size_t c = 0; c < kIn; ++c)
+    EXPECT_EQ(testing::tile_value(few, kIn, Element::kF32, 1, c),
+              testing::tile_value(tiles, kIn, Element::kF32, 17, c));
 }
 
 TEST(Ops, AGatedProductIsTheGateOfItsHalves) {

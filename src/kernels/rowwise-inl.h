@@ -4,7 +4,6 @@
 template <Element kElement>
 inline void layer_norm_of(const LayerNormArgs& args) {
   const std::size_t padded = round_up(args.cols, kPanel);
-  const std::size_t tiles_per_row = padded * size_of(kElement) / kLineBytes;
   const float count = static_cast<float>(args.cols);
   for (std::size_t r = 0; r < args.rows; ++r) {
     float* x = args.x + r * args.stride;
@@ -24,33 +23,44 @@ inline void layer_norm_of(const LayerNormArgs& args) {
         v[i] = fma(mul(sub(load(x + at), mean), scale), load(args.weight + at), load(args.bias + at));
         store(x + at, v[i]);
       }
-      store_panel_row<kElement>(args.tiles, tiles_per_row, r, c / kPanel, v);
+      if constexpr (kElement != Element::kU8)
+        store_panel_row<kElement>(args.tiles, padded * size_of(kElement) / kLineBytes, r, c / kPanel, v);
     }
+    if constexpr (kElement == Element::kU8)
+      quantize_row([x](std::size_t c) { return load(x + c); }, padded, args.tiles, r, args.tiles_scales);
   }
 }
 
 void layer_norm(const LayerNormArgs& args) {
+  if (args.tiles_element == Element::kU8) return layer_norm_of<Element::kU8>(args);
   if constexpr (kNativeBf16)
     if (args.tiles_element == Element::kBf16) return layer_norm_of<Element::kBf16>(args);
   layer_norm_of<Element::kF32>(args);
 }
 
-// f(r, c, v) for each 32 columns v of RMSNorm(x).
+// f(r, at) for each row of RMSNorm(x), of which at(c) gives the kLanes columns from c on.
 template <class F>
-inline void for_each_normed(const RmsNormArgs& args, const F& f) {
+inline void for_each_normed_row(const RmsNormArgs& args, const F& f) {
   const std::size_t padded = round_up(args.cols, kPanel);
   for (std::size_t r = 0; r < args.rows; ++r) {
     const float* x = args.x + r * args.stride;
     Vec squares = broadcast(0.0f);
     for (std::size_t c = 0; c < padded; c += kLanes) squares = fma(load(x + c), load(x + c), squares);
     const Vec scale = broadcast(1.0f / std::sqrt(sum(squares) / static_cast<float>(args.cols) + args.eps));
-    for (std::size_t c = 0; c < padded; c += kPanel) {
+    f(r, [x, scale, weight = args.weight](std::size_t c) { return mul(mul(load(x + c), scale), load(weight + c)); });
+  }
+}
+
+// f(r, c, v) for each 32 columns v of it.
+template <class F>
+inline void for_each_normed(const RmsNormArgs& args, const F& f) {
+  for_each_normed_row(args, [&](std::size_t r, const auto& at) {
+    for (std::size_t c = 0; c < round_up(args.cols, kPanel); c += kPanel) {
       Vec v[kVecsPerPanel];
-      for (std::size_t i = 0; i < kVecsPerPanel; ++i)
-        v[i] = mul(mul(load(x + c + i * kLanes), scale), load(args.weight + c + i * kLanes));
+      for (std::size_t i = 0; i < kVecsPerPanel; ++i) v[i] = at(c + i * kLanes);
       f(r, c, v);
     }
-  }
+  });
 }
 
 template <Element kElement>
@@ -58,6 +68,12 @@ inline void rms_norm_to_tiles(const RmsNormArgs& args) {
   const std::size_t tiles_per_row = round_up(args.cols, kPanel) * size_of(kElement) / kLineBytes;
   for_each_normed(args, [&](std::size_t r, std::size_t c, const Vec* v) {
     store_panel_row<kElement>(args.tiles, tiles_per_row, r, c / kPanel, v);
+  });
+}
+
+inline void rms_norm_to_integers(const RmsNormArgs& args) {
+  for_each_normed_row(args, [&](std::size_t r, const auto& at) {
+    quantize_row(at, round_up(args.cols, kPanel), args.tiles, r, args.tiles_scales);
   });
 }
 
@@ -71,6 +87,7 @@ inline void add_rms_norm(const RmsNormArgs& args) {
 
 void rms_norm(const RmsNormArgs& args) {
   if (args.tiles == nullptr) return add_rms_norm(args);
+  if (args.tiles_element == Element::kU8) return rms_norm_to_integers(args);
   if constexpr (kNativeBf16)
     if (args.tiles_element == Element::kBf16) return rms_norm_to_tiles<Element::kBf16>(args);
   rms_norm_to_tiles<Element::kF32>(args);

@@ -72,9 +72,9 @@ struct BlockProduct<Element::kU8> {
 //
 #include "kernels/linear-inl.h"
 //
-#include "kernels/rowwise-inl.h"
-//
 #include "kernels/quantize_rows-inl.h"
+//
+#include "kernels/rowwise-inl.h"
 //
 #include "kernels/softmax-inl.h"
 //

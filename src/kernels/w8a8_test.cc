@@ -142,6 +142,55 @@ TEST(W8A8, ARowThatIsNotFiniteHasSuchAScaleAndNoOtherRowHas) {
       }
 }
 
+// The norms round their rows themselves: to what quantize_rows() makes of the same numbers.
+void expect_integers_of(const KernelTable& table, const AlignedBuffer& f32_tiles, const U8Tiles& got, std::size_t rows,
+                        std::size_t cols) {
+  U8Tiles expected{buffer(round_up(rows, kRowBlock) * round_up(cols, kLineBytes)), buffer(rows * sizeof(float))};
+  table.quantize_rows(f32_tiles.data(), rows, round_up(cols, kPanel), Element::kF32, expected.tiles.data(),
+                      expected.scales.as<float>());
+  for (std::size_t r = 0; r < rows; ++r) {
+    ASSERT_EQ(got.scales.as<float>()[r], expected.scales.as<float>()[r]) << "row " << r;
+    for (std::size_t c = 0; c < round_up(cols, kLineBytes); ++c)
+      ASSERT_EQ(got.at(cols, r, c), expected.at(cols, r, c)) << r << ',' << c;
+  }
+}
+
+TEST(W8A8, NormsGiveTheIntegersOfTheirRows) {
+  constexpr std::size_t kRows = 19;
+  for (const Level* level : levels_on_this_cpu())
+    for (const std::size_t cols : {1u, 33u, 96u, 312u}) {
+      SCOPED_TRACE(level->name);
+      const KernelTable& table = *level->table;
+      const std::size_t padded = round_up(cols, kPanel);
+      const auto x = random_values(kRows * cols, 1, false, 3), parameters = random_values(2 * cols, 2, false);
+      const auto rows_of = [&] {
+        AlignedBuffer rows = buffer(kRows * padded * sizeof(float));
+        for (std::size_t r = 0; r < kRows; ++r) std::copy_n(x.data() + r * cols, cols, rows.as<float>() + r * padded);
+        return rows;
+      };
+      AlignedBuffer weight = buffer(2 * padded * sizeof(float));
+      float* const bias = weight.as<float>() + padded;
+      std::copy_n(parameters.data(), cols, weight.as<float>());
+      std::copy_n(parameters.data() + cols, cols, bias);
+      AlignedBuffer f32 = buffer(kRowBlock * padded * sizeof(float)), first = rows_of(), second = rows_of();
+      U8Tiles u8{buffer(kRowBlock * round_up(cols, kLineBytes)), buffer(kRows * sizeof(float))};
+
+      table.layer_norm(
+          {first.as<float>(), weight.as<float>(), bias, f32.data(), kRows, cols, padded, 1e-5f, Element::kF32});
+      table.layer_norm({second.as<float>(), weight.as<float>(), bias, u8.tiles.data(), kRows, cols, padded, 1e-5f,
+                        Element::kU8, u8.scales.as<float>()});
+      expect_integers_of(table, f32, u8, kRows, cols);
+      EXPECT_TRUE(std::equal(first.as<float>(), first.as<float>() + kRows * padded, second.as<float>()));
+
+      const AlignedBuffer rows = rows_of();
+      table.rms_norm(
+          {rows.as<float>(), weight.as<float>(), kRows, cols, padded, 1e-5f, f32.data(), Element::kF32, nullptr, 0});
+      table.rms_norm({rows.as<float>(), weight.as<float>(), kRows, cols, padded, 1e-5f, u8.tiles.data(), Element::kU8,
+                      nullptr, 0, 1, u8.scales.as<float>()});
+      expect_integers_of(table, f32, u8, kRows, cols);
+    }
+}
+
 // Magnitudes of which no float holds 127 over.
 TEST(W8A8, RowsNextToZeroAreZeros) {
   for (const Level* level : levels_on_this_cpu()) {

@@ -69,8 +69,8 @@ void copy_row(const Tiles<Hidden>& tiles, std::size_t row, std::span<float> valu
 struct Decoder::Buffers {
   Buffers(Carver& carver, const Decoder& decoder, const Layout& layout, std::size_t pages, bool reads_states,
           std::size_t members)
-      : Buffers(carver, decoder.config_, decoder.ops_.activations(), layout.rows(), layout.lengths.size(),
-                layout.longest(), pages * decoder.kv_page_bytes(), reads_states, members) {}
+      : Buffers(carver, decoder.config_, decoder.ops_, layout.rows(), layout.lengths.size(), layout.longest(),
+                pages * decoder.kv_page_bytes(), reads_states, members) {}
 
   Acts<Hidden> x;         // [tokens, hidden]: the residual stream
   Tiles<Hidden> tiles;    // normalised, as the next product's left side
@@ -79,8 +79,9 @@ struct Decoder::Buffers {
   std::size_t plane_stride;
   Tiles<HeadColumns> context;
   Tiles<Ffn> ffn;
-  Acts<Hidden> block;   // [tokens, hidden]: what a block gives, before its own norm; with sandwich_norms only
-  Acts<Hidden> last_x;  // [sequences, hidden]: the last token of each sequence
+  kernels::Integers integers;  // context or ffn, with integer layers
+  Acts<Hidden> block;          // [tokens, hidden]: what a block gives, before its own norm; with sandwich_norms only
+  Acts<Hidden> last_x;         // [sequences, hidden]: the last token of each sequence
   Tiles<Hidden> last_tiles;
   Tiles<Hidden> final_tiles;  // the same after the final norm, f32
   std::byte* own_pages;       // keys and values that go with the pass, of one layer
@@ -90,25 +91,27 @@ struct Decoder::Buffers {
   std::size_t attention_scratch_bytes;  // of one member
 
  private:
-  Buffers(Carver& carver, const DecoderConfig& c, kernels::Element element, std::size_t tokens, std::size_t sequences,
+  Buffers(Carver& carver, const DecoderConfig& c, const kernels::Ops& ops, std::size_t tokens, std::size_t sequences,
           std::size_t longest, std::size_t page_bytes, bool reads_states, std::size_t members)
       : x(kernels::carve_acts<Hidden>(carver, tokens, c.hidden)),
-        tiles(kernels::carve_tiles<Hidden>(carver, tokens, c.hidden, element)),
+        tiles(kernels::carve_tiles<Hidden>(carver, tokens, c.hidden, ops.layer_inputs())),
         qkv(kernels::carve_acts<HeadColumns>(carver, tokens, c.query_width() + c.key_value_width())),
         // Readable a block beyond its end, as attention wants it.
         plane_stride((kernels::round_up(tokens, kernels::kRowBlock) + kernels::kRowBlock) * c.query_width() /
                      c.kv_heads),
-        context(kernels::carve_tiles<HeadColumns>(carver, tokens, c.query_width(), element)),
-        ffn(kernels::carve_tiles<Ffn>(carver, tokens, c.ffn, element)),
+        context(kernels::carve_tiles<HeadColumns>(carver, tokens, c.query_width(), ops.activations())),
+        ffn(kernels::carve_tiles<Ffn>(carver, tokens, c.ffn, ops.activations())),
+        integers(ops.integer_layers() ? kernels::carve_integers(carver, tokens, std::max(c.query_width(), c.ffn))
+                                      : kernels::Integers{}),
         last_x(kernels::carve_acts<Hidden>(carver, sequences, c.hidden)),
-        last_tiles(kernels::carve_tiles<Hidden>(carver, sequences, c.hidden, element)),
+        last_tiles(kernels::carve_tiles<Hidden>(carver, sequences, c.hidden, ops.layer_inputs())),
         own_pages(carver.take<std::byte>(page_bytes)),
         own_page_bytes(page_bytes),
         linear_scratch(carver.take<float>(members * kernels::linear_scratch_floats())),
-        attention_scratch_bytes(
-            kernels::round_up(kernels::causal_attention_scratch_bytes(longest, element), kernels::kTileBytes)) {
+        attention_scratch_bytes(kernels::round_up(kernels::causal_attention_scratch_bytes(longest, ops.activations()),
+                                                  kernels::kTileBytes)) {
     attention_scratch = carver.take<std::byte>(members * attention_scratch_bytes);
-    planes = carver.take<std::byte>(c.kv_heads * plane_stride * kernels::size_of(element));
+    planes = carver.take<std::byte>(c.kv_heads * plane_stride * kernels::size_of(ops.activations()));
     if (c.sandwich_norms) block = kernels::carve_acts<Hidden>(carver, tokens, c.hidden);
     if (reads_states) final_tiles = kernels::carve_tiles<Hidden>(carver, sequences, c.hidden, kernels::Element::kF32);
   }
@@ -328,8 +331,9 @@ class Decoder::Pass {
 
   // x += residual_scale * block W^T, or the norm of it.
   template <class In>
-  void add_block(const Tiles<In>& block, const kernels::Weight<Hidden, In>& w, const kernels::RmsNormWeights& norm,
+  void add_block(const Tiles<In>& values, const kernels::Weight<Hidden, In>& w, const kernels::RmsNormWeights& norm,
                  const Acts<Hidden>& x, const Buffers& b) const {
+    const Tiles<In> block = ops_.layer_input(values, b.integers);
     if (!config_.sandwich_norms) return ops_.linear_add(block, w, x, b.linear_scratch, config_.residual_scale);
     const Acts<Hidden> result = some_rows(b.block, x.rows);
     ops_.linear(block, w, kernels::Activation::kNone, result, b.linear_scratch);

@@ -73,12 +73,16 @@ std::size_t Encoder::packed_bytes() const {
 struct Encoder::Buffers {
   Buffers(Carver& carver, const Encoder& encoder, std::size_t tokens, std::size_t pairs, std::size_t longest)
       : x(kernels::carve_acts<Hidden>(carver, tokens, encoder.config_.hidden)),
-        tiles(kernels::carve_tiles<Hidden>(carver, tokens, encoder.config_.hidden, element(encoder))),
+        tiles(kernels::carve_tiles<Hidden>(carver, tokens, encoder.config_.hidden, encoder.ops_.layer_inputs())),
         qkv(kernels::carve_heads(carver, tokens, 3 * encoder.config_.padded_width(), element(encoder))),
         context(kernels::carve_tiles<HeadColumns>(carver, tokens, encoder.config_.padded_width(), element(encoder))),
         ffn(kernels::carve_tiles<Ffn>(carver, tokens, encoder.config_.ffn, element(encoder))),
+        integers(
+            encoder.ops_.integer_layers()
+                ? kernels::carve_integers(carver, tokens, std::max(encoder.config_.padded_width(), encoder.config_.ffn))
+                : kernels::Integers{}),
         first_x(kernels::carve_acts<Hidden>(carver, pairs, encoder.config_.hidden)),
-        first_tiles(kernels::carve_tiles<Hidden>(carver, pairs, encoder.config_.hidden, element(encoder))),
+        first_tiles(kernels::carve_tiles<Hidden>(carver, pairs, encoder.config_.hidden, encoder.ops_.layer_inputs())),
         first_query(kernels::carve_heads(carver, pairs, encoder.config_.padded_width(), element(encoder))),
         linear_scratch(carver.take<float>(kernels::linear_scratch_floats())),
         attention_scratch(carver.take<std::byte>(
@@ -91,7 +95,8 @@ struct Encoder::Buffers {
   Heads qkv;            // [tokens, 3 * width]
   Tiles<HeadColumns> context;
   Tiles<Ffn> ffn;
-  Acts<Hidden> first_x;  // [pairs, hidden]: the first token of each pair
+  kernels::Integers integers;  // context or ffn, with integer layers
+  Acts<Hidden> first_x;        // [pairs, hidden]: the first token of each pair
   Tiles<Hidden> first_tiles;
   Heads first_query;  // [pairs, width]
   float* linear_scratch;
@@ -109,6 +114,10 @@ Tiles<Cols> first_rows(Tiles<Cols> tiles, std::size_t rows) {
 void gather_first_rows(const Acts<Hidden>& x, const RaggedBatch& batch, const Acts<Hidden>& out) {
   for (std::size_t pair_idx = 0; pair_idx < batch.pairs(); ++pair_idx)
     std::copy_n(x.row(batch.cu_seqlens[pair_idx]).data(), x.stride, out.row(pair_idx).data());
+}
+void gather_first_rows(const Tiles<Hidden>& x, const RaggedBatch& batch, const Tiles<Hidden>& out) {
+  for (std::size_t pair_idx = 0; pair_idx < batch.pairs(); ++pair_idx)
+    kernels::copy_tiles_row(x, batch.cu_seqlens[pair_idx], out, pair_idx);
 }
 
 }  // namespace
@@ -149,11 +158,12 @@ void Encoder::embed(const RaggedBatch& batch, std::span<const std::int32_t> posi
 }
 
 void Encoder::finish_layer(const EncoderLayer& layer, const Acts<Hidden>& x, const Tiles<Hidden>& tiles,
-                           const Tiles<HeadColumns>& context, const Tiles<Ffn>& ffn, float* scratch) const {
-  ops_.linear_add(context, layer.attention_output, x, scratch);
+                           const Tiles<HeadColumns>& context, const Tiles<Ffn>& ffn, const Buffers& b) const {
+  float* const scratch = b.linear_scratch;
+  ops_.linear_add(ops_.layer_input(context, b.integers), layer.attention_output, x, scratch);
   ops_.layer_norm(x, layer.attention_norm, tiles);  // x = LayerNorm(x + attention)
   ops_.linear(tiles, layer.up, config_.activation, ffn, scratch);
-  ops_.linear_add(ffn, layer.down, x, scratch);
+  ops_.linear_add(ops_.layer_input(ffn, b.integers), layer.down, x, scratch);
   ops_.layer_norm(x, layer.ffn_norm, tiles);  // x = LayerNorm(x + ffn)
 }
 
@@ -175,13 +185,13 @@ void Encoder::run_layer(const EncoderLayer& layer, const RaggedBatch& batch, con
                   .element = b.qkv.element,
                   .out = b.context.data,
                   .scratch = b.attention_scratch});
-  finish_layer(layer, b.x, b.tiles, b.context, b.ffn, b.linear_scratch);
+  finish_layer(layer, b.x, b.tiles, b.context, b.ffn, b);
 }
 
 void Encoder::run_last_layer(const EncoderLayer& layer, const RaggedBatch& batch, const Buffers& b) const {
   const std::size_t width = config_.padded_width();
   gather_first_rows(b.x, batch, b.first_x);
-  ops_.to_tiles(b.first_x, b.first_tiles);
+  gather_first_rows(b.tiles, batch, b.first_tiles);
   ops_.project(b.first_tiles, layer.query, b.first_query, b.linear_scratch);
   ops_.project(b.tiles, layer.key_value, b.qkv.from(width), b.linear_scratch);
   ops_.attention({.q = b.first_query.data,
@@ -199,7 +209,7 @@ void Encoder::run_last_layer(const EncoderLayer& layer, const RaggedBatch& batch
                   .out = b.context.data,
                   .scratch = b.attention_scratch});
   finish_layer(layer, b.first_x, b.first_tiles, first_rows(b.context, batch.pairs()), first_rows(b.ffn, batch.pairs()),
-               b.linear_scratch);
+               b);
 }
 
 Result<Encoder::Output> Encoder::forward(const RaggedBatch& batch, std::span<const std::int32_t> position_ids,

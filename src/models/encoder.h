@@ -70,7 +70,7 @@ class Encoder {
   void run_last_layer(const EncoderLayer& layer, const RaggedBatch& batch, const Buffers& b) const;
   // Everything after attention, on the rows of `x`.
   void finish_layer(const EncoderLayer& layer, const kernels::Acts<Hidden>& x, const kernels::Tiles<Hidden>& tiles,
-                    const kernels::Tiles<HeadColumns>& context, const kernels::Tiles<Ffn>& ffn, float* scratch) const;
+                    const kernels::Tiles<HeadColumns>& context, const kernels::Tiles<Ffn>& ffn, const Buffers& b) const;
 
   EncoderConfig config_;
   kernels::Ops ops_;

@@ -62,7 +62,8 @@ class LinearLayers {
         const Source source = source_of(r);
         return source.row ? QuantizedRow{&quantized_[source.layer], *source.row} : QuantizedRow{};
       };
-      auto packed = pack_quantized(options_->quantization, out, in_, row, bias, options_->threads);
+      auto packed =
+          pack_quantized(options_->quantization, out, in_, row, bias, options_->threads, options_->integer_layers);
       for (const QuantizedMatrix& matrix : quantized_) matrix.release();
       return packed;
     }
@@ -78,7 +79,10 @@ class LinearLayers {
   Result<kernels::PackedWeight> pack_floats(std::size_t out, std::size_t in,
                                             const kernels::PackedWeight::RowReader& row,
                                             std::span<const float> bias) const {
-    auto packed = kernels::PackedWeight::pack(out, in, options_->element, row, bias, options_->threads, "weights");
+    auto packed =
+        options_->integer_layers
+            ? kernels::PackedWeight::pack_w8a8(out, in, row, bias, options_->threads, "weights")
+            : kernels::PackedWeight::pack(out, in, options_->element, row, bias, options_->threads, "weights");
     for (const io::Tensor& weight : floats_) io::release(weight);
     return packed;
   }

@@ -23,6 +23,7 @@ struct LoadOptions {
   int threads = 1;                                    // for packing
   const LoraAdapter* adapter = nullptr;               // merged into what is read; nullptr: none
   Quantization quantization = Quantization::kNone;    // what linear layers may be instead of floats
+  bool integer_layers = false;                        // linear layers are held as kW8A8, whatever they are
 };
 
 enum class Bias : bool { kNone, kRequired };
@@ -41,8 +42,8 @@ struct HeadLayout {
 };
 
 // Where options.quantization says so, the "NAME.weight" [out, in] of a linear layer below may be quantized tensors
-// (quantized_matrix.h). They are packed as they are, whatever options.element is. kUnsupported when the adapter touches
-// them.
+// (quantized_matrix.h). They are packed as they are, whatever options.element is, but for options.integer_layers.
+// kUnsupported when the adapter touches them.
 
 // "NAME.weight" [out, in] with "NAME.bias" [out].
 Result<kernels::PackedWeight> load_linear(const io::WeightScope& scope, std::string_view name, std::size_t out,

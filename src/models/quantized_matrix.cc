@@ -89,7 +89,7 @@ void QuantizedMatrix::release() const {
 
 Result<kernels::PackedWeight> pack_quantized(Quantization quantization, std::size_t out, std::size_t in,
                                              const std::function<QuantizedRow(std::size_t row)>& rows,
-                                             std::span<const float> bias, int threads) {
+                                             std::span<const float> bias, int threads, bool as_w8a8) {
   using kernels::kGroup, kernels::kPanel;
   const std::uint32_t mask = (1u << kernels::bits_of(format_of(quantization))) - 1;
   const auto fill = [&](std::size_t panel, const kernels::PackedWeight::QuantizedPanel& to) {
@@ -125,6 +125,9 @@ Result<kernels::PackedWeight> pack_quantized(Quantization quantization, std::siz
           to.values[k * kPanel + lane.j] = static_cast<std::uint8_t>(word >> lane.shift & mask);
       }
   };
+  if (as_w8a8)
+    return kernels::PackedWeight::pack_w8a8(out, in, kernels::PackedWeight::QuantizedReader(fill), bias, threads,
+                                            "weights");
   return kernels::PackedWeight::pack_quantized(out, in, format_of(quantization), fill, bias, threads, "weights");
 }
 

@@ -67,9 +67,10 @@ struct QuantizedRow {
   std::size_t output = 0;
 };
 
-// The rows 0 .. out - 1 of several matrices of one quantization with `in` inputs, their integers as they are.
+// The rows 0 .. out - 1 of several matrices of one quantization with `in` inputs, their integers as they are, or
+// rounded once more to those of kW8A8.
 Result<kernels::PackedWeight> pack_quantized(Quantization quantization, std::size_t out, std::size_t in,
                                              const std::function<QuantizedRow(std::size_t row)>& rows,
-                                             std::span<const float> bias, int threads);
+                                             std::span<const float> bias, int threads, bool as_w8a8);
 
 }  // namespace rerank::models

@@ -26,7 +26,8 @@ Result<LoadedClassifier> load_classifier(const io::Checkpoint& checkpoint, const
   RERANK_ASSIGN(const ClassifierArchitecture* architecture,
                 find_architecture(checkpoint.config(), classifier_architectures()));
   RERANK_ASSIGN(const Quantization quantization, read_quantization(checkpoint.config()));
-  RERANK_ASSIGN(auto model, architecture->load(checkpoint, ops, {ops.weights(), threads, nullptr, quantization}));
+  RERANK_ASSIGN(auto model, architecture->load(checkpoint, ops,
+                                               {ops.weights(), threads, nullptr, quantization, ops.integer_layers()}));
   RERANK_TRY(checkpoint.all_read(is_saved_buffer));
   return LoadedClassifier{std::string(architecture->hf_name), std::move(model)};
 }

@@ -44,7 +44,7 @@ TEST_F(Arguments, WrongOnesAreNamedWithAHint) {
       {{"rank"}, "--query is required"},
       {{"rank", "--query", "q"}, "--passages is required"},
       {{"rank", "--query", "q", "--passages", "p.txt", "--colour"}, "--colour"},
-      {{"rank", "--query", "q", "--passages", "p.txt", "--dtype", "int8"}, "--dtype"},
+      {{"rank", "--query", "q", "--passages", "p.txt", "--dtype", "f16"}, "--dtype"},
       {{"rank", "--query", "q", "--passages", "p.txt", "--truncation", "none"}, "--truncation"},
       {{"rank", "--query", "q", "--passages", "p.txt", "--threads", "-1"}, "--threads"},
       {{"rank", "--query", "q", "--passages", "p.txt", "--threads", "many"}, "--threads"},

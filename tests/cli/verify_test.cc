@@ -169,6 +169,32 @@ TEST_F(Verify, JsonHoldsEveryScore) {
     expect_contains(outcome.out, part);
 }
 
+// What int8 may differ by, a file need not say: then its scores are shown, and judged by nobody.
+TEST_F(Verify, Int8IsComparedWhereTheFileSaysHow) {
+  TinyModel::Folder folder;
+  TinyCheckpoint::bert().write(folder);
+  const std::string file = examples_file("cross-encoder", "{}", own_scores(folder.path, {}));
+  write("silent.json", file);
+  const std::vector<std::string> int8 = {"verify", "--model", folder.path, "--dtype", "int8", "--examples"};
+  const auto with = [&](const char* name) {
+    std::vector<std::string> arguments = int8;
+    arguments.emplace_back(name);
+    return run(arguments);
+  };
+  const Outcome silent = with("silent.json");
+  EXPECT_EQ(silent.exit, 0) << silent.err;
+  expect_contains(silent.out, "no bound for this dtype");
+  expect_contains(silent.out, "nothing to compare: 2 scores shown");
+  for (const auto& [bound, exit] : {std::pair("1", 0), {"0", 1}}) {
+    std::string told = file;
+    const std::string bf16 = R"("bf16": 0.1)";
+    told.replace(told.find(bf16), bf16.size(), bf16 + R"(, "int8": )" + bound);
+    write("told.json", told);
+    const Outcome outcome = with("told.json");
+    EXPECT_EQ(outcome.exit, exit) << outcome.err << outcome.out;
+  }
+}
+
 TEST_F(Verify, ACardIsFoundByTheFoldersNameOrTheConfigurations) {
   TinyModel::Folder folder;
   TinyCausal::qwen2(true).write(folder);  // its _name_or_path is lightblue/lb-reranker-0.5B-v1.0
