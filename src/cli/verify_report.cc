@@ -35,7 +35,13 @@ Status add_rows(const Examples& examples, std::size_t run_idx, std::size_t pair_
                  fmt::format("{}: runs[{}].options.cutoff_layers", examples.file, run_idx),
                  "name layers that have a head, each once"};
   for (std::size_t value_idx = 0; value_idx < values.size(); ++value_idx) {
-    Comparison row{.run = run_idx, .pair = pair_idx, .layer = 0, .got = values[value_idx], .error = {}, .printed = {}};
+    Comparison row{.run = run_idx,
+                   .pair = pair_idx,
+                   .layer = 0,
+                   .got = values[value_idx],
+                   .error = {},
+                   .printed = {},
+                   .allowed = {}};
     if (by_layer) row.layer = run.options.cutoff_layers[value_idx];
     if (printed != nullptr) {
       row.printed = printed->values[value_idx];
@@ -120,7 +126,12 @@ Result<std::vector<Comparison>> compare(const Engine& engine, const Examples& ex
       if (score.ok()) {
         RERANK_TRY(add_rows(examples, run_idx, pair_idx, score.value(), engine.info().dtype, rows));
       } else {
-        rows.push_back({.run = run_idx, .pair = pair_idx, .got = {}, .error = score.error().message(), .printed = {}});
+        rows.push_back({.run = run_idx,
+                        .pair = pair_idx,
+                        .got = {},
+                        .error = score.error().message(),
+                        .printed = {},
+                        .allowed = {}});
       }
     }
   }
