@@ -34,7 +34,7 @@ class MtebReranker:
         self.model_name = model_name
         self.revision = revision
         options.setdefault("normalize", True)
-        self.reranker = Reranker(model_name, device=device, **options)
+        self.reranker = Reranker(model_name, device=device, revision=revision, **options)
 
     @property
     def mteb_model_meta(self) -> Any:

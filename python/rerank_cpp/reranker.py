@@ -160,9 +160,10 @@ class Reranker:
         dtype: str = "auto",
         threads: int = 0,
         cache_dir: str | None = None,
+        revision: str | None = None,
         **options: Any,
     ) -> None:
-        """`lang` and `verbose` are taken and not needed."""
+        """`revision`: a branch or a commit of a hub name. `lang` and `verbose` are taken and not needed."""
         if model_type is not None and model_type not in _METHODS:
             raise UnsupportedError(f"{model_type!r} is none of: {', '.join(_METHODS)}", "model_type")
         try:
@@ -170,7 +171,9 @@ class Reranker:
         except AttributeError as error:
             raise TypeError(f"Reranker() has no such option: {error}") from None
         method = _METHODS[model_type] if model_type else ""
-        self.model = Model(model_name, device, cache_dir, method=method, dtype=dtype, threads=threads)
+        self.model = Model(
+            model_name, device, cache_dir, revision or "main", method=method, dtype=dtype, threads=threads
+        )
         self.model.warn(self.options)
 
     def rank(

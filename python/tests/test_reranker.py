@@ -138,3 +138,15 @@ def test_mteb_protocol(embedded: Reranker) -> None:
     with pytest.raises(ValueError, match="2 queries for 1 documents"):
         model.predict([{"query": ["a", "b"]}], [{"text": ["c"]}])
     assert model.predict([], []).shape == (0,)
+
+
+def test_mteb_names_a_revision(goldens: Any, tmp_path: Any) -> None:
+    from rerank_cpp.mteb import MtebReranker
+
+    snapshots = tmp_path / "models--owner--ranker" / "snapshots"
+    snapshots.mkdir(parents=True)
+    (snapshots / "0123abc").symlink_to(goldens("bge-reranker-base").folder)
+    model = MtebReranker("owner/ranker", revision="0123abc", cache_dir=str(tmp_path))
+    assert model.predict([{"query": ["a"]}], [{"text": ["b"]}]).shape == (1,)
+    with pytest.raises(LookupError, match="owner/ranker: is neither a folder nor in the local cache"):
+        MtebReranker("owner/ranker", revision="4567def", cache_dir=str(tmp_path))
