@@ -41,6 +41,7 @@ template <Element kX>
 struct TileBlockProduct {
   using Products = TileProducts<kX>;
   static constexpr bool kChains = false;
+  static constexpr bool kAsksAhead = false;
   static constexpr bool kScalesSums = false;
   template <class Panel, class Work>
   static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,

@@ -14,6 +14,10 @@ struct PagedValues {
     constexpr std::size_t kLinesPerPage = kPageTokens * size_of(kElement) / kLineBytes;
     return pages[i / kLinesPerPage] + offset + i % kLinesPerPage * kPanelLineBytes;
   }
+  template <std::size_t>
+  AsksNothing ahead(std::size_t, std::size_t) const {
+    return {};
+  }
 };
 
 // Some (token, head) rows of one sequence and key/value head.

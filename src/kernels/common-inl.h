@@ -37,7 +37,13 @@ inline std::byte* line_of_tiles(void* tiles, std::size_t tiles_per_row, std::siz
 
 // One 64-byte line of `in` for the 32 outputs of a panel, f32 or bf16 alike.
 constexpr std::size_t kPanelLineBytes = 2048;
+constexpr std::size_t kStepsPerLine = 16;  // four bytes of inputs each
 constexpr std::size_t kVecsPerPanel = kPanel / kLanes;
+
+// Nothing has to be asked of memory (StreamedPanel has the other kind).
+struct AsksNothing {
+  void ask(std::size_t) const {}
+};
 
 // The right side of a product, as something that knows where its line i lies. Here the lines follow each other;
 // causal_attention-inl.h has the other kind.
@@ -45,6 +51,34 @@ struct WholePanel {
   const std::byte* data;
   explicit WholePanel(const void* panel) : data(static_cast<const std::byte*>(panel)) {}
   const std::byte* line(std::size_t i) const { return data + i * kPanelLineBytes; }
+  template <std::size_t>
+  AsksNothing ahead(std::size_t, std::size_t) const {
+    return {};
+  }
+};
+
+// A slice of a panel that comes from memory, and that blocks of rows go over one after the other. The first one would
+// wait for memory, and memory for the others; so each asks for its rows' share of the slice behind this one, evenly, as
+// it goes.
+struct StreamedPanel : WholePanel {
+  static constexpr std::size_t kFewestRows = 16;  // fewer go as fast as memory does, which is best left alone then
+  std::size_t lines, first_row, bytes_per_row;    // bytes: of a line of the next slice, for each row
+
+  // `rows` go over the slice, of which this panel is for those from `first` on.
+  StreamedPanel(const void* slice, std::size_t lines_of_slice, std::size_t rows, std::size_t first)
+      : WholePanel(slice), lines(lines_of_slice), first_row(first), bytes_per_row(kPanelLineBytes / rows) {}
+
+  struct Share {
+    const std::byte* at;
+    std::size_t bytes_per_step;
+    void ask(std::size_t step) const { __builtin_prefetch(at + step * bytes_per_step); }
+  };
+  // What a block of kRows rows that begins at row `row` asks for in the kStepsPerLine steps of line `i`.
+  template <std::size_t kRows>
+  Share ahead(std::size_t row, std::size_t i) const {
+    return {line(lines) + ((first_row + row) * lines + i * kRows) * bytes_per_row,
+            kRows * bytes_per_row / kStepsPerLine};
+  }
 };
 
 // Work that may be done between the lines of a product: nothing. linear-inl.h has the other kind.
@@ -61,6 +95,8 @@ struct NoWork {
 //
 // kChains: each of its sums is what TwoInputs::add_to makes of all inputs in order, so that a product may also go
 // without a panel.
+//
+// kAsksAhead: it takes a StreamedPanel for what that is.
 //
 // kScalesSums: 4-bit integers are multiplied as they are, and the sums scaled, by int4_linear.
 template <Element>

@@ -25,6 +25,7 @@ inline void end_products() {}
 template <>
 struct BlockProduct<Element::kF32> {
   static constexpr bool kChains = false;  // in one lane they would be slower than over a panel
+  static constexpr bool kAsksAhead = false;
   static constexpr bool kScalesSums = false;
   template <class Panel, class Work>
   static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
@@ -47,6 +48,7 @@ struct BlockProduct<Element::kF32> {
 
 template <>
 struct BlockProduct<Element::kU8> {
+  static constexpr bool kAsksAhead = false;
   template <class Panel, class Work>
   static inline void run(const Left& left, std::size_t rows, std::size_t lines, const Panel& panel, float* c,
                          std::size_t c_stride, bool accumulate, Work&) {
