@@ -9,8 +9,8 @@ namespace nb = nanobind;
 namespace rerank::python {
 namespace {
 
-[[noreturn]] void raise_not_text(nb::handle item, const std::string& where, const char* expected) {
-  raise_as("NotTextError",
+[[noreturn]] void raise_wrong_type(nb::handle item, const std::string& where, const char* expected) {
+  raise_as("WrongTypeError",
            {Error::Code::kBadInput, std::string("is ") + nb::type_name(item.type()).c_str() + ", expected " + expected,
             where, ""});
 }
@@ -19,7 +19,7 @@ namespace {
 nb::object as_list(nb::handle items, const std::string& where) {
   if (PyList_Check(items.ptr()) || PyTuple_Check(items.ptr())) return nb::borrow(items);
   if (PyUnicode_Check(items.ptr()) || PyBytes_Check(items.ptr()) || PySequence_Check(items.ptr()) == 0)
-    raise_not_text(items, where, "a sequence");
+    raise_wrong_type(items, where, "a sequence");
   nb::object list = nb::steal(PySequence_List(items.ptr()));
   if (!list.is_valid()) throw nb::python_error();
   return list;
@@ -40,7 +40,7 @@ nb::object item_of(nb::handle list, std::size_t idx) {
 
 std::string_view Texts::borrow(nb::handle text, std::size_t pair_idx, const char* role) {
   const auto where = [&] { return "pair " + std::to_string(pair_idx) + ", " + role; };
-  if (!PyUnicode_Check(text.ptr())) raise_not_text(text, where(), "str");
+  if (!PyUnicode_Check(text.ptr())) raise_wrong_type(text, where(), "str");
   Py_ssize_t bytes = 0;
   const char* utf8 = PyUnicode_AsUTF8AndSize(text.ptr(), &bytes);
   if (utf8 == nullptr) {

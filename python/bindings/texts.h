@@ -11,7 +11,7 @@
 namespace rerank::python {
 
 // Borrows the UTF-8 that Python keeps with each str, and holds the strings: lists may change while the GIL is released.
-// Made and destroyed with the GIL held. Raises NotTextError for what is no text, TooShortError for a pair without a
+// Made and destroyed with the GIL held. Raises WrongTypeError for what is no text, TooShortError for a pair without a
 // passage, BadInputError for a str that no UTF-8 can spell; all name the pair.
 class Texts {
  public:

@@ -20,7 +20,7 @@ def target_devices(devices: Devices) -> list[str]:
     """The names of the devices, one or more. ValueError for what names none, UnsupportedError for a GPU."""
     if devices is None:
         return ["cpu"]
-    names = [devices] if isinstance(devices, (str, int)) else list(devices)
+    names: list[object] = list(devices) if isinstance(devices, Sequence) and not isinstance(devices, str) else [devices]
     if not names:
         raise TooShortError("is empty", "devices", "leave it out, or try 'cpu'")
     if not all(isinstance(name, (str, int)) for name in names):

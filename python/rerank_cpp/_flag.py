@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ._devices import Devices
 from ._engine import ScoreOptions
+from ._hub import locate_model
 from ._model import Model, make_options
 from ._stop import in_thread
-from .errors import BadInputError, TooShortError
+from .errors import (
+    AdapterNotFoundError,
+    BadInputError,
+    ModelNotFoundError,
+    NegativeLengthError,
+    TooShortError,
+    WrongTypeError,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +81,7 @@ class AbsReranker:
             method=self._method,
             dtype=dtype or ("auto" if half_precision else "f32"),
             threads=threads,
-            adapter=adapter or "",
+            adapter=_locate_adapter(adapter, cache_dir) if adapter else "",
         )
         self.target_devices = self.model.devices
 
@@ -127,7 +135,7 @@ class AbsReranker:
         last = self._last_options
         if last is not None and last[0] == key:
             return last[1]
-        _check_formats(values)
+        _check(values)
         options = make_options(**values)
         self.model.warn(options)
         self._last_options = (key, options)
@@ -138,10 +146,22 @@ class AbsReranker:
         return {}
 
 
-def _check_formats(values: dict[str, Any]) -> None:
-    """TooShortError, as str.format() would be an IndexError, for a format with places for more than two texts."""
+def _locate_adapter(name_or_path: str, cache_dir: str | None) -> str:
+    try:
+        return locate_model(name_or_path, cache_dir)
+    except ModelNotFoundError as error:
+        raise AdapterNotFoundError(error.what, error.where, error.mend) from None
+
+
+def _check(values: dict[str, Any]) -> None:
+    """Raises what FlagEmbedding raises, where the engine's own error is of another kind."""
+    for name in ("max_length", "query_max_length"):
+        if isinstance(values[name], int) and values[name] < 0:
+            raise NegativeLengthError(f"is {values[name]}", name)
     for text in ("query", "passage"):
         name = f"{text}_instruction_format"
+        if not isinstance(values[name], str):
+            raise WrongTypeError(f"cannot be {values[name]!r}", name)
         if values[name].count("{}") > 2:
             raise TooShortError(f"{values[name]!r} has more than two {{}}", name, "an instruction and a text go in")
 
@@ -155,4 +175,4 @@ def as_layers(name: str, layers: Any) -> list[int]:
     try:
         return [int(layer) for layer in layers]
     except (TypeError, ValueError):
-        raise BadInputError(f"{layers!r} is no list of layers", name) from None
+        raise WrongTypeError(f"{layers!r} is no list of layers", name) from None

@@ -13,6 +13,7 @@ from ._engine import Engine, ModelInfo, Score, ScoreOptions, StopSource
 from ._hub import locate_model
 from ._progress import Bar
 from ._stop import current_stop
+from .errors import WrongTypeError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +23,16 @@ Pairs = Sequence[Sequence[str]]
 
 
 def make_options(**values: Any) -> ScoreOptions:
-    """ScoreOptions with these fields; the others keep their defaults. AttributeError for a name that is no field."""
+    """ScoreOptions with these fields; the others keep their defaults.
+
+    AttributeError for a name that is no field, WrongTypeError for a value that the field does not take.
+    """
     options = ScoreOptions()
     for name, value in values.items():
-        setattr(options, name, value)
+        try:
+            setattr(options, name, value)
+        except TypeError:
+            raise WrongTypeError(f"cannot be {value!r}", name) from None
     return options
 
 

@@ -38,10 +38,10 @@ class BadInputError(RerankError, ValueError):
     """A text or an argument of the caller is wrong."""
 
 
-class NotTextError(BadInputError, TypeError):
-    """What should be a text, or a sequence of texts, is something else.
+class WrongTypeError(BadInputError, TypeError):
+    """What should be a text, a number or a sequence of them is something else.
 
-    FlagEmbedding raises ValueError or TypeError, depending on where in a batch it stands: this is both.
+    FlagEmbedding raises ValueError or TypeError, of a text depending on where in a batch it stands: this is both.
     """
 
 
@@ -49,8 +49,16 @@ class TooShortError(BadInputError, IndexError):
     """A sequence has fewer items than are needed: a pair without a passage, no device."""
 
 
+class NegativeLengthError(BadInputError, OverflowError):
+    """A number of tokens is below 0, which the original's tokenizers cannot hold."""
+
+
 class ModelNotFoundError(RerankError, FileNotFoundError, LookupError):
     """A file or a model name does not exist here."""
+
+
+class AdapterNotFoundError(ModelNotFoundError, ValueError):
+    """The same of an adapter, for which peft raises ValueError."""
 
 
 class CorruptModelError(RerankError, ValueError):

@@ -92,6 +92,7 @@ def test_several_devices_share_the_work_and_give_an_array(goldens: Any, reranker
         (0, NotImplementedError, "no GPU backend"),
         ([0, 1], NotImplementedError, "no GPU backend"),
         ([1.5], ValueError, "should be a string or an integer"),
+        (1.5, ValueError, "should be a string or an integer"),
         ([], IndexError, "devices: is empty"),
         ("cpu:4096", ValueError, "no NUMA node"),
     ],
@@ -129,8 +130,16 @@ def test_arguments_that_are_none(goldens: Any, reranker: FlagReranker) -> None:
     assert isinstance(caught.value, rerank_cpp.RerankError) and caught.value.what
     with pytest.raises(ValueError, match="batch_size: must be at least 1"):
         reranker.compute_score(PAIRS, batch_size=0)
+    with pytest.raises(OverflowError, match="max_length: is -1"):
+        reranker.compute_score(PAIRS, max_length=-1)
+    with pytest.raises(TypeError, match="max_length: cannot be 'long'") as wrong:
+        reranker.compute_score(PAIRS, max_length="long")
+    assert isinstance(wrong.value, ValueError) and isinstance(wrong.value, rerank_cpp.RerankError)
     reranker.query_instruction_for_rerank, reranker.query_instruction_format = "q", "{} {} {}"
     with pytest.raises(IndexError, match="query_instruction_format"):
+        reranker.compute_score(PAIRS)
+    reranker.query_instruction_format = 5  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="query_instruction_format: cannot be 5"):
         reranker.compute_score(PAIRS)
     reranker.query_instruction_for_rerank, reranker.query_instruction_format = None, "{}{}"
     with pytest.raises(rerank_cpp.RerankError):
@@ -138,6 +147,18 @@ def test_arguments_that_are_none(goldens: Any, reranker: FlagReranker) -> None:
     with pytest.warns(UserWarning, match="kept as attributes, and not used: colour"):
         odd = FlagReranker(str(goldens("ms-marco-minilm").folder), colour="red")
     assert odd.kwargs == {"colour": "red"} and vars(odd)["colour"] == "red"
+
+
+def test_wrong_arguments_of_llm_rerankers(goldens: Any) -> None:
+    gemma = FlagLLMReranker(str(goldens("bge-reranker-v2-gemma").folder), threads=1)
+    with pytest.raises(ValueError, match="prompt: cannot be 5"):
+        gemma.compute_score(PAIRS, prompt=5)
+    with pytest.raises(ValueError, match="/nowhere: is no folder") as caught:
+        FlagLLMReranker(str(goldens("bge-reranker-v2-gemma").folder), peft_path="/nowhere")
+    assert isinstance(caught.value, FileNotFoundError)
+    layerwise = rerank_cpp.LayerWiseFlagLLMReranker(str(goldens("bge-reranker-v2-minicpm-layerwise").folder), threads=1)
+    with pytest.raises(TypeError, match="'deep' is no list of layers"):
+        layerwise.compute_score(PAIRS, cutoff_layers="deep")
 
 
 def test_models_that_are_not_there() -> None:
