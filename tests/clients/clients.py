@@ -21,7 +21,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("RERANK_SHARED_DIR", ROOT.parent / "shared"))
 PACKAGES = ["openai", "cohere", "llama_index.postprocessor.tei_rerank", "haystack_integrations.components.rankers",
-            "langchain_community", "langchain_cohere", "litellm", "infinity_client", "voyageai"]
+            "langchain_community", "langchain_cohere", "litellm", "infinity_client", "voyageai", "rerankers"]
 
 
 def has(module):
@@ -32,10 +32,11 @@ def has(module):
 
 
 if not any(has(module) for module in PACKAGES):
-    # scripts/install-deps --tests puts the packages of the tests there.
-    venv = ROOT / "build" / "venv"
-    if venv.is_dir() and pathlib.Path(sys.prefix).resolve() != venv.resolve():
-        os.execv(venv / "bin" / "python3", [str(venv / "bin" / "python3"), *sys.argv])
+    # scripts/install-deps --tests puts them there; the second has OpenAI's and Cohere's alone.
+    for venv in (ROOT / "build" / "clients-venv", ROOT / "build" / "venv"):
+        if venv.is_dir() and "RERANK_CLIENTS_VENV" not in os.environ:
+            os.environ["RERANK_CLIENTS_VENV"] = str(venv)
+            os.execv(venv / "bin" / "python3", [str(venv / "bin" / "python3"), *sys.argv])
     print("SKIPPED: no Python here has a client (scripts/install-deps --tests)")
     sys.exit(77)
 
@@ -110,6 +111,15 @@ def check_llama_index(url):
     expect_ranking([int(node.node.node_id) for node in found], [node.score for node in found])
 
 
+def check_llama_index_jina(url):
+    from llama_index.core.schema import NodeWithScore, TextNode
+    from llama_index.postprocessor.jinaai_rerank import JinaRerank
+    nodes = [NodeWithScore(node=TextNode(text=passage, id_=str(i))) for i, passage in enumerate(PASSAGES)]
+    ranker = JinaRerank(base_url=url + "/jina/v1", top_n=3, api_key=KEY, model="any")
+    found = ranker.postprocess_nodes(nodes, query_str=QUERY)
+    expect_ranking([int(node.node.node_id) for node in found], [node.score for node in found])
+
+
 def check_haystack(url):
     from haystack import Document
     from haystack.utils import Secret
@@ -126,6 +136,23 @@ def check_langchain(url):
     module.JINA_API_URL = url + "/jina/v1/rerank"
     found = ranker.rerank(documents=PASSAGES, query=QUERY)
     expect_ranking([r["index"] for r in found], [r["relevance_score"] for r in found])
+
+
+def check_langchain_infinity(url):
+    from infinity_client import Client
+    from langchain_community.document_compressors import InfinityRerank
+    client = Client(base_url=url + "/infinity", headers={"Authorization": f"Bearer {KEY}"})
+    found = InfinityRerank(client=client, model="any", top_n=3).rerank(documents=PASSAGES, query=QUERY)
+    expect_ranking([r["index"] for r in found], [r["relevance_score"] for r in found])
+
+
+def check_rerankers(url):
+    from rerankers.models.api_rankers import APIRanker
+    ranker = APIRanker("any", api_provider="text-embeddings-inference", api_key=KEY, url=url + "/rerank")
+    found = ranker.rank(query=QUERY, docs=PASSAGES).results
+    assert sorted(PASSAGES.index(result.text) for result in found) == sorted(RANKING)
+    for result in found:
+        assert result.score == SCORES[PASSAGES.index(result.text)], result
 
 
 def check_langchain_cohere(url):
@@ -158,6 +185,9 @@ def check_infinity(url):
     found = rerank.sync(client=client, body=RerankInput.from_dict(
         {"query": QUERY, "documents": PASSAGES, "return_documents": True, "model": "any"}))
     expect_ranking([r.index for r in found.results], [r.relevance_score for r in found.results])
+    from infinity_client.api.default import models
+    [model] = models.sync(client=client).data
+    assert model.id == "embedded" and model.stats["queue_absolute"] == 0, model
 
 
 def check_openai_models(url):
@@ -344,11 +374,14 @@ def main():
                     ("plain HTTP", None, check_plain), ("Cohere's SDK", "cohere", check_cohere),
                     ("OpenAI's SDK", "openai", check_openai_models),
                     ("LlamaIndex", "llama_index.postprocessor.tei_rerank", check_llama_index),
+                    ("LlamaIndex, Jina", "llama_index.postprocessor.jinaai_rerank", check_llama_index_jina),
                     ("Haystack", "haystack_integrations.components.rankers.huggingface_api", check_haystack),
                     ("LangChain, Jina", "langchain_community", check_langchain),
+                    ("LangChain, infinity", "langchain_community", check_langchain_infinity),
                     ("LangChain, Cohere", "langchain_cohere", check_langchain_cohere),
                     ("LiteLLM", "litellm", check_litellm), ("Voyage's SDK", "voyageai", check_voyage),
-                    ("infinity's client", "infinity_client", check_infinity)):
+                    ("infinity's client", "infinity_client", check_infinity),
+                    ("rerankers", "rerankers", check_rerankers)):
                 run(name, module, check, url)
         golden = SHARED / "golden"
         with tempfile.TemporaryDirectory() as digit_model:
