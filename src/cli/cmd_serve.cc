@@ -135,7 +135,8 @@ void add_server_options(CLI::App& command, Options& options) {
   count("--max-queue", server.max_queued_requests, "RERANK_MAX_QUEUE",
         "Requests that wait for a model or are worked on; more are told to come again (429) [512]");
   size("--max-body", server.max_body_bytes, "RERANK_MAX_BODY", "Largest request body, such as 64M [32M]");
-  size("--max-held", server.max_held_bytes, "RERANK_MAX_HELD", "Memory for all request bodies together [256M]");
+  size("--max-held", server.max_held_bytes, "RERANK_MAX_HELD",
+       "Memory for request bodies, what their documents become, and large answers, together [256M]");
   count("--max-connections", server.max_connections, "RERANK_MAX_CONNECTIONS",
         "Open connections; more wait to be accepted [0: as files may be open]");
   count("--batch-tokens", server.batch_tokens, "RERANK_BATCH_TOKENS",

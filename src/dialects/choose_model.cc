@@ -11,12 +11,8 @@ namespace {
 
 std::optional<std::size_t> find_named(const Catalog& catalog, std::string_view name) {
   const std::string wanted = ascii_lower(name);
-  for (std::size_t i = 0; i < catalog.models.size(); ++i) {
-    const ServedModel& model = catalog.models[i];
-    if (ascii_lower(model.name) == wanted) return i;
-    for (const std::string& alias : model.aliases)
-      if (ascii_lower(alias) == wanted) return i;
-  }
+  for (std::size_t i = 0; i < catalog.models.size(); ++i)
+    if (ascii_lower(catalog.models[i].name) == wanted) return i;
   return std::nullopt;
 }
 

@@ -14,6 +14,7 @@ namespace {
 constexpr int kMostTopLogprobs = 20;
 constexpr int kMostNewTokens = 1 << 20;
 constexpr std::size_t kMostStops = 64;
+constexpr std::size_t kMostPrompts = 2048;
 
 Error refused(std::string what, const char* fix) {
   return {Error::Code::kBadInput, std::move(what), "request", fix};
@@ -148,6 +149,9 @@ Job read_completion(const Asked& asked) {
   if (!prompts.ok()) return asked.refuse(prompts.error());
   if (!prompts.value() || prompts.value()->empty())
     return asked.refuse(invalid("the key \"prompt\" is missing: it holds a text or a list of texts"));
+  if (prompts.value()->size() > kMostPrompts)
+    return asked.refuse(
+        invalid(fmt::format("prompt has {} texts, at most {} are allowed", prompts.value()->size(), kMostPrompts)));
   const auto echo = asked.body.flag("echo");
   if (!echo.ok()) return asked.refuse(echo.error());
 

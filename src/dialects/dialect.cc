@@ -18,6 +18,7 @@ constexpr std::array kPaths = {
     Known{"/score", {Endpoint::kScore, Dialect::kVllm, true, kPost}},
     Known{"/v1/score", {Endpoint::kScore, Dialect::kVllm, true, kPost}},
     Known{"/predict", {Endpoint::kPredict, Dialect::kTei, true, kPost}},
+    Known{"/vertex", {Endpoint::kVertex, Dialect::kTei, true, kPost}},
     Known{"/invocations", {Endpoint::kRerank, Dialect::kTei, true, kPost}},
     Known{"/info", {Endpoint::kInfo, Dialect::kTei, true, kGet}},
     Known{"/tokenize", {Endpoint::kTokenize, Dialect::kTei, true, kPost}},
@@ -43,7 +44,7 @@ constexpr std::array kPrefixes = {
     std::pair{std::string_view("/nvidia"), Dialect::kNvidia},
 };
 
-// Takes the prefix off the path.
+// Takes the prefix off the path, if it has one.
 std::optional<Dialect> take_prefix(std::string_view& path) {
   for (const auto& [prefix, dialect] : kPrefixes) {
     if (!path.starts_with(prefix) || (path.size() > prefix.size() && path[prefix.size()] != '/')) continue;
@@ -92,6 +93,8 @@ std::optional<Route> find_route(std::string_view path) {
   } else if (route->endpoint == Endpoint::kPage) {
     if (*dialect != Dialect::kTei) return std::nullopt;
     *route = {Endpoint::kRerank, Dialect::kTei, true, kPost};
+  } else if (route->endpoint == Endpoint::kModels) {
+    route->dialect = *dialect;
   }
   return route;
 }
@@ -105,7 +108,8 @@ std::vector<std::string> known_paths() {
 }
 
 Dialect choose_dialect(const Route& route, const Body& body) {
-  if (route.is_fixed) return route.dialect;
+  const bool is_tei_to_llama_cpp = route.dialect == Dialect::kLlamaCpp && body.has("texts");
+  if (route.is_fixed && !is_tei_to_llama_cpp) return route.dialect;
   if (body.has("texts")) return Dialect::kTei;
   if (body.has("passages")) return Dialect::kNvidia;
   if (body.has("input") && !body.has("documents")) return Dialect::kElastic;
@@ -119,10 +123,18 @@ Dialect choose_dialect(const Route& route, const Body& body) {
   return Dialect::kCommon;
 }
 
+std::string_view without_dialect(std::string_view path) {
+  take_prefix(path);
+  return path;
+}
+
 Dialect dialect_of(const HttpRequest& request) {
   const auto route = find_route(request.path);
-  if (!route) return Dialect::kCommon;
-  if (route->is_fixed) return route->dialect;
+  if (!route) {
+    std::string_view path = request.path;
+    return take_prefix(path).value_or(Dialect::kCommon);
+  }
+  if (route->is_fixed && route->dialect != Dialect::kLlamaCpp) return route->dialect;
   const auto body = Body::parse(request.body);
   return body.ok() ? choose_dialect(*route, body.value()) : route->dialect;
 }

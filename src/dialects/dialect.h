@@ -33,6 +33,7 @@ enum class Endpoint {
   kRerank,
   kScore,
   kPredict,
+  kVertex,
   kInfo,
   kTokenize,
   kDecode,

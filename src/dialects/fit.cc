@@ -39,6 +39,23 @@ Result<Score> best_of(const Piecewise& pair, std::span<const Result<Score>> all)
   return score;
 }
 
+// None where a piece is missing.
+std::vector<std::optional<Result<Score>>> best_of_some(const std::vector<Piecewise>& pairs, PartOfScores scores) {
+  std::vector<std::optional<Result<Score>>> best;
+  best.reserve(pairs.size());
+  for (const Piecewise& pair : pairs) {
+    std::vector<Result<Score>> pieces;
+    for (const auto& score : scores.subspan(pair.first, pair.count))
+      if (score) pieces.push_back(*score);
+    if (pieces.size() < pair.count) {
+      best.emplace_back();
+    } else {
+      best.emplace_back(best_of({0, pair.count, pair.left_out}, pieces));
+    }
+  }
+  return best;
+}
+
 std::vector<Result<Score>> best_of_each(const std::vector<Piecewise>& pairs, std::span<const Result<Score>> scores) {
   std::vector<Result<Score>> best;
   best.reserve(pairs.size());
@@ -82,6 +99,11 @@ class Fitter {
                                                                       const ModelInfo& model) {
       return answer(best_of_each(origin, scores), model);
     };
+    if (job_.answer_partly)
+      job_.answer_partly = [answer = std::move(job_.answer_partly), origin = origin_](PartOfScores scores,
+                                                                                      const ModelInfo& model) {
+        return answer(best_of_some(origin, scores), model);
+      };
     if (job_.events) fit_events();
     return std::move(job_);
   }
@@ -207,6 +229,10 @@ class Fitter {
                                                                                 const ModelInfo& model) {
       return last(best_of_each(origin, scores), model);
     };
+    job_.events->last_partly = [last = std::move(job_.events->last_partly), origin = origin_](PartOfScores scores,
+                                                                                              const ModelInfo& model) {
+      return last(best_of_some(origin, scores), model);
+    };
   }
 
   Status cut_up(const PairOfTexts& pair, const PairTokens& whole, std::vector<PairOfTexts>& pairs,
@@ -228,6 +254,10 @@ class Fitter {
       const std::size_t end = std::min(begin + size, tokens.size());
       pairs.push_back(
           {pair.query, add_text(text.substr(tokens[begin].begin, tokens[end - 1].end - tokens[begin].begin))});
+      chunk_bytes_ += tools_.bytes_per_pair + job_.texts.back().size();
+      if (chunk_bytes_ > tools_.max_chunk_bytes)
+        return Error{Error::Code::kOutOfMemory, "its chunks take more memory than there is for a request", "request",
+                     "let them be larger, fewer, or overlap less"};
       if (end == tokens.size()) break;
       if (job_.fitting.max_chunks > 0 && pairs.size() - before == job_.fitting.max_chunks) {
         left_out += static_cast<std::uint32_t>(tokens.size() - end);
@@ -240,6 +270,7 @@ class Fitter {
   ScoreJob job_;
   const TextTools& tools_;
   std::vector<Piecewise> origin_;  // [pairs of the request]
+  std::size_t chunk_bytes_ = 0;
 };
 
 std::string say_too_long(Dialect dialect, const Fitter::TooLong& pair) {
@@ -268,6 +299,8 @@ std::variant<ScoreJob, HttpResponse> fit(ScoreJob job, const HttpRequest& reques
     }
   }
   auto fitted = fitter.run();
+  if (!fitted.ok() && fitted.error().code == Error::Code::kOutOfMemory)
+    return refuse(request, {Failure::Kind::kTooLarge, fitted.error().message()});
   if (!fitted.ok()) return refuse(request, failure_of(fitted.error()));
   return std::move(fitted).value();
 }

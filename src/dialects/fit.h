@@ -2,7 +2,9 @@
 // chunks, or an error instead of a cut.
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string_view>
 #include <variant>
@@ -19,6 +21,9 @@ struct TextTools {
       measure;
   // The tokens of a text without special ones, as ModelTokenizer::tokens gives them.
   std::function<Result<std::vector<Token>>(std::string_view text)> tokens;
+  // That the chunks of a request may take: they can overlap, and each costs more than its text.
+  std::size_t max_chunk_bytes = std::numeric_limits<std::size_t>::max();
+  std::size_t bytes_per_pair = 0;
 };
 
 // For jobs whose `fitting` is needed(); others come back as they are. The job that comes back is ready to run, with its

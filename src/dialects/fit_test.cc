@@ -116,6 +116,33 @@ TEST(Fit, ChunksOverlapAndEnd) {
   EXPECT_EQ(answer(few, {1, 2})["truncated"].dump(), R"([{"cut_tokens":7,"index":1,"tokens":10}])");
 }
 
+// Fourteen letters in chunks of four that step by one are eleven chunks: 44 bytes, and what eleven pairs take.
+TEST(Fit, ChunksTakeNoMoreMemoryThanThereIs) {
+  const HttpRequest request =
+      request_of("/rerank", R"({"query":"qq","documents":["a long passage"],"chunk_tokens":4,"chunk_overlap":3})");
+  TextTools tools = kTools;
+  tools.bytes_per_pair = 10;
+  tools.max_chunk_bytes = 154;
+  EXPECT_EQ(passages(std::get<ScoreJob>(fit(job_of<ScoreJob>(request), request, tools))).size(), 11u);
+  tools.max_chunk_bytes = 153;
+  const auto refusal = std::get<HttpResponse>(fit(job_of<ScoreJob>(request), request, tools));
+  EXPECT_EQ(refusal.status, 413);
+  EXPECT_NE(refusal.body.find("overlap less"), std::string::npos) << refusal.body;
+}
+
+// A passage of which a chunk is missing has no score yet.
+TEST(Fit, APartOfTheChunksIsAPartOfTheAnswer) {
+  const std::vector<std::optional<Result<Score>>> scores = {score_of(1), score_of(5), std::nullopt};
+  for (const bool stream : {false, true}) {
+    const ScoreJob job = fitted_job(std::string(R"("long_document_strategy":"chunk","allow_partial":true,"stream":)") +
+                                    (stream ? "true" : "false"));
+    const ModelInfo info = info_of("cross-encoder");
+    const std::string body = stream ? job.events->last_partly(scores, info) : job.answer_partly(scores, info).body;
+    EXPECT_NE(body.find(R"("results":[{"index":0,)"), std::string::npos) << body;
+    EXPECT_NE(body.find(R"("unscored":[1])"), std::string::npos) << body;
+  }
+}
+
 TEST(Fit, ABrokenChunkIsTheRequestsError) {
   const ScoreJob job = fitted_job(R"("long_document_strategy":"chunk")");
   const std::vector<Result<Score>> scores = {score_of(1), score_of(1), Error{Error::Code::kCorrupt, "nan", "", ""}};

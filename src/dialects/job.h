@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,11 +33,12 @@ struct Failure {
     kMalformed,         // 400: no JSON, a repeated key, nesting too deep
     kInvalid,           // 400 or 422: JSON, but not what the dialect expects
     kEmpty,             // the same: a list without an entry
+    kOutOfRange,        // 422 or 400: a count that nobody can mean
     kUnauthorized,      // 401
     kNotFound,          // 404: no such path
     kNoSuchModel,       // 404, where the dialect tells it from the one above
     kMethodNotAllowed,  // 405
-    kTooLarge,          // 413: the body
+    kTooLarge,          // 413: the body, or what it would become in memory
     kHeadersTooLarge,   // 431
     kTooLong,           // 400 or 422: a text that the request does not allow to be cut
     kOverloaded,        // 429
@@ -58,17 +60,18 @@ Failure failure_of(const Error& error);
 // A model as clients see it. `info` is filled once it has been loaded; before that only its name is.
 struct ServedModel {
   std::string name;  // that clients give, and see
-  std::vector<std::string> aliases = {};
   ModelInfo info = {};
-  bool ready = false;          // loaded and warm
-  bool generates = false;      // it has a vocabulary to choose from; known once it is loaded
-  ScoreOptions defaults = {};  // what the server was started with; requests may say otherwise
+  bool ready = false;                               // loaded and warm
+  bool generates = false;                           // it has a vocabulary to choose from; known once it is loaded
+  std::function<std::size_t()> waiting_pairs = {};  // how many wait for it now; none while it is not loaded
+  ScoreOptions defaults = {};                       // what the server was started with; requests may say otherwise
 };
 
 struct Limits {
   std::size_t max_body_bytes = 0;
   std::size_t max_batch_tokens = 0;
   std::size_t max_queued_requests = 0;
+  std::size_t max_documents = std::numeric_limits<std::size_t>::max();  // of a request
 };
 
 struct Catalog {
@@ -79,6 +82,9 @@ struct Catalog {
   std::int64_t started_unix_time = 0;  // when the models appeared, for /v1/models
 };
 
+// One a pair; none for a pair that was not scored in time.
+using PartOfScores = std::span<const std::optional<Result<Score>>>;
+
 // Functions that write a job's answer as server-sent events, each given back as bytes to send, or empty.
 struct ScoreEvents {
   std::function<std::string()> first = {};
@@ -88,6 +94,8 @@ struct ScoreEvents {
   std::function<std::string(std::size_t pair_idx, const Result<Score>& score, const ModelInfo& model)> scored = {};
   // All are.
   std::function<std::string(std::span<const Result<Score>> scores, const ModelInfo& model)> last = {};
+  // The time is over, as ScoreJob::answer_partly.
+  std::function<std::string(PartOfScores scores, const ModelInfo& model)> last_partly = {};
   // Instead of all that is missing.
   std::function<std::string(const Failure& failure)> failed = {};
 };
@@ -103,6 +111,7 @@ struct ScoreJob {
   std::vector<PairOfTexts> pairs;  // in the order of the request; may be empty
   ScoreOptions options;
   std::optional<std::chrono::milliseconds> timeout = {};
+  bool is_prediction = false;  // /predict, which metrics tell apart
 
   // What has to be done to the texts first; see fit() in dialects/fit.h.
   struct Fitting {
@@ -121,6 +130,9 @@ struct ScoreJob {
 
   // `scores`: one a pair. The model is the one that scored them.
   std::function<HttpResponse(std::span<const Result<Score>> scores, const ModelInfo& model)> answer;
+  // Set when the client would rather have some scores in time than none: called instead when the time is over and at
+  // least one pair is scored.
+  std::function<HttpResponse(PartOfScores scores, const ModelInfo& model)> answer_partly = {};
   // Set when the client asked for a stream; then they are called instead of `answer`.
   std::optional<ScoreEvents> events = {};
 };
@@ -163,7 +175,10 @@ Job read(const HttpRequest& request, const Catalog& catalog);
 // Any failure in the shape of the dialect that the request is written in, as far as it can be read.
 HttpResponse refuse(const HttpRequest& request, const Failure& failure);
 
-// Whether the path is answered without a key: health, and the page.
+// The path without the dialect that it may begin with: what a server answers at "/health" it answers at "/tei/health".
+std::string_view without_dialect(std::string_view path);
+
+// Whether the path is answered without a key: health and its parts.
 bool is_open(std::string_view path);
 
 }  // namespace rerank::dialects

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "dialects/refusal.h"
 #include "dialects/requests.h"
 #include "io/json_text.h"
@@ -17,6 +19,16 @@ std::string model_json(const ServedModel& model, std::int64_t created) {
       json_string(model.name), created, model.ready, json_string(model.info.method), model.info.max_positions);
 }
 
+// infinity's members, of which its clients want all, and no other owner.
+std::string infinity_json(const ServedModel& model, const Catalog& catalog) {
+  const std::size_t waiting = model.waiting_pairs ? model.waiting_pairs() : 0;
+  const double fraction = static_cast<double>(waiting) / static_cast<double>(catalog.limits.max_documents);
+  return fmt::format(
+      R"({{"id":{},"stats":{{"queue_fraction":{},"queue_absolute":{},"results_pending":{},"batch_size":{}}},"object":"model","owned_by":"infinity","created":{},"backend":"rerank.cpp","capabilities":["rerank"]}})",
+      json_string(model.name), io::json_number(fraction, false), waiting, waiting, catalog.limits.max_batch_tokens,
+      catalog.started_unix_time);
+}
+
 std::string dtype_name(const std::string& dtype) {
   if (dtype == "f32") return "float32";
   return dtype == "bf16" ? "bfloat16" : dtype;
@@ -24,11 +36,12 @@ std::string dtype_name(const std::string& dtype) {
 
 }  // namespace
 
-HttpResponse answer_models(const Catalog& catalog) {
+HttpResponse answer_models(const Catalog& catalog, Dialect dialect) {
   std::string list;
   for (const ServedModel& model : catalog.models) {
     if (!list.empty()) list += ',';
-    list += model_json(model, catalog.started_unix_time);
+    list +=
+        dialect == Dialect::kInfinity ? infinity_json(model, catalog) : model_json(model, catalog.started_unix_time);
   }
   return json_response(fmt::format(R"({{"object":"list","data":[{}]}})", list));
 }
@@ -41,7 +54,7 @@ HttpResponse answer_model(const HttpRequest& request, const Catalog& catalog, st
 }
 
 // TEI's members, then what else there is to know. `max_client_batch_size` is what clients split their requests by; here
-// only the body's size limits them.
+// only memory limits them.
 HttpResponse answer_info(const Catalog& catalog) {
   constexpr std::size_t kTextsPerRequest = 100'000;
   const ServedModel& model = catalog.models[catalog.default_model];
@@ -53,9 +66,9 @@ HttpResponse answer_info(const Catalog& catalog) {
       json_string(model.name), json_string(dtype_name(info.dtype)), json_string(model.name),
       catalog.limits.max_queued_requests,
       model.defaults.max_length > 0 ? model.defaults.max_length : info.max_positions, catalog.limits.max_batch_tokens,
-      kTextsPerRequest, info.threads, json_string(catalog.version), model.ready, json_string(info.method),
-      json_string(info.architecture), json_string(info.cpu_level), info.threads, catalog.limits.max_body_bytes,
-      fmt::join(names, ",")));
+      std::min(kTextsPerRequest, catalog.limits.max_documents), info.threads, json_string(catalog.version), model.ready,
+      json_string(info.method), json_string(info.architecture), json_string(info.cpu_level), info.threads,
+      catalog.limits.max_body_bytes, fmt::join(names, ",")));
 }
 
 }  // namespace rerank::dialects

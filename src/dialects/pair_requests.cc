@@ -3,6 +3,7 @@
 
 #include "base/try.h"
 #include "dialects/choose_model.h"
+#include "dialects/documents.h"
 #include "dialects/refusal.h"
 #include "dialects/requests.h"
 #include "dialects/rerank_answer.h"
@@ -19,14 +20,21 @@ struct TwoLists {
   std::vector<std::string> left, right;
 };
 
+// A text, a list of documents, or vLLM's object with a list of parts.
+Result<std::vector<std::string>> texts_of(const io::Json& json) {
+  if (json.is_string()) return std::vector<std::string>{std::string(json.string().value())};
+  return texts_of_documents(json);
+}
+
 Result<TwoLists> read_lists(const Body& body) {
   for (const auto& [left, right] : {std::pair{"queries", "documents"}, std::pair{"queries", "items"},
                                     std::pair{"data_1", "data_2"}, std::pair{"text_1", "text_2"}}) {
-    if (!body.find(left) || !body.find(right)) continue;
-    RERANK_ASSIGN(auto first, body.texts(left));
-    RERANK_ASSIGN(auto second, body.texts(right));
-    const std::vector<std::string> none;
-    return TwoLists{std::move(first).value_or(none), std::move(second).value_or(none)};
+    const auto first = body.find(left), second = body.find(right);
+    if (!first || !second) continue;
+    TwoLists lists;
+    RERANK_ASSIGN(lists.left, texts_of(*first));
+    RERANK_ASSIGN(lists.right, texts_of(*second));
+    return lists;
   }
   return Error{Error::Code::kBadInput, "the texts to compare are missing", "request",
                "give \"text_1\" and \"text_2\", or \"queries\" and \"documents\""};
@@ -74,7 +82,7 @@ std::string vllm_answer(const HttpRequest& request, const std::string& model_nam
   return fmt::format(
       R"({{"id":{},"object":"list","created":{},"model":{},"data":[{}],"usage":{{"prompt_tokens":{},"total_tokens":{},"completion_tokens":{}}}{}}})",
       json_string("score-" + request.id), request.unix_time, json_string(model_name), data, usage.prompt_tokens,
-      usage.prompt_tokens + usage.new_tokens, usage.new_tokens, report_members(scores, model, is_raw));
+      usage.prompt_tokens + usage.new_tokens, usage.new_tokens, report_members(scores, model, options, is_raw));
 }
 
 // /predict: one pair ["a", "b"], or a list of them.
@@ -117,6 +125,8 @@ Job read_pairs(const Asked& asked) {
   if (!lists.ok()) return asked.refuse(lists.error());
   auto pairs = pair_up(lists.value());
   if (!pairs.ok()) return asked.refuse(pairs.error());
+  if (pairs.value().size() > asked.catalog.limits.max_documents)
+    return asked.refuse(too_many_documents(pairs.value().size(), asked.catalog.limits));
   const auto& [index, name] = std::get<ChosenModel>(model);
   const auto settings = read_score_settings(asked.body, asked.catalog.models[index].defaults);
   if (!settings.ok()) return asked.refuse(settings.error());
@@ -142,12 +152,15 @@ Job read_predict(const Asked& asked) {
   auto inputs = read_inputs(asked.body, is_single);
   if (!inputs.ok()) return asked.refuse(inputs.error());
   if (inputs.value().empty()) return asked.refuse(Failure{Failure::Kind::kEmpty, "`inputs` cannot be empty"});
+  if (inputs.value().size() > asked.catalog.limits.max_documents)
+    return asked.refuse(too_many_documents(inputs.value().size(), asked.catalog.limits));
   const std::size_t index = std::get<ChosenModel>(model).index;
   const auto settings = read_score_settings(asked.body, asked.catalog.models[index].defaults);
   if (!settings.ok()) return asked.refuse(settings.error());
 
   ScoreJob job;
   apply(settings.value(), index, job);
+  job.is_prediction = true;
   for (std::vector<std::string>& pair : inputs.value()) {
     const auto at = static_cast<std::uint32_t>(job.texts.size());
     job.pairs.push_back({at, at + 1});

@@ -17,6 +17,8 @@ Job read_body(const HttpRequest& request, const Catalog& catalog, const Route& r
       return read_pairs(asked);
     case Endpoint::kPredict:
       return read_predict(asked);
+    case Endpoint::kVertex:
+      return read_vertex(asked);
     case Endpoint::kTokenize:
       return read_tokenize(asked);
     case Endpoint::kDecode:
@@ -69,7 +71,7 @@ Job read(const HttpRequest& request, const Catalog& catalog) {
       case Endpoint::kInfo:
         return answer_info(catalog);
       case Endpoint::kModels:
-        return answer_models(catalog);
+        return answer_models(catalog, route->dialect);
       case Endpoint::kModel:
         return answer_model(request, catalog, route->rest);
       default:

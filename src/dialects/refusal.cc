@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "dialects/page.h"
 #include "io/json_text.h"
 
@@ -20,6 +23,8 @@ int usual_status(Kind kind) {
     case Kind::kTooLong:
     case Kind::kUnsupported:
       return 400;
+    case Kind::kOutOfRange:
+      return 422;
     case Kind::kUnauthorized:
       return 401;
     case Kind::kNotFound:
@@ -55,6 +60,11 @@ int status_of(Dialect dialect, Kind kind) {
     case Dialect::kInfinity:
     case Dialect::kNvidia:
       if (is_invalid) return 422;
+      if (dialect == Dialect::kInfinity && kind == Kind::kNoSuchModel) return 400;
+      break;
+    case Dialect::kVllm:
+    case Dialect::kCommon:
+      if (kind == Kind::kOutOfRange) return 400;
       break;
     case Dialect::kLlamaCpp:
       if (kind == Kind::kUnsupported) return 501;
@@ -81,6 +91,13 @@ std::string_view tei_type(Kind kind) {
     default:
       return "Validation";
   }
+}
+
+// Its own servers say no more.
+std::string tei_message(const Failure& failure) {
+  if (failure.kind == Kind::kOverloaded) return "Model is overloaded";
+  if (failure.kind == Kind::kLoading || failure.kind == Kind::kStopping) return "unhealthy";
+  return failure.message;
 }
 
 std::string_view llama_cpp_type(Kind kind) {
@@ -163,7 +180,7 @@ std::string body_of(Dialect dialect, const HttpRequest& request, const Failure& 
   switch (dialect) {
     case Dialect::kTei:
       if (kind == Kind::kUnauthorized) return "";
-      return fmt::format(R"({{"error":{},"error_type":"{}"}})", message, tei_type(kind));
+      return fmt::format(R"({{"error":{},"error_type":"{}"}})", json_string(tei_message(failure)), tei_type(kind));
     case Dialect::kCohere1:
     case Dialect::kCohere2:
       return fmt::format(R"({{"id":{},"message":{}}})", json_string(request.id), message);
@@ -217,6 +234,11 @@ Failure invalid(std::string message) {
   return {Kind::kInvalid, std::move(message)};
 }
 
+Failure too_many_documents(std::size_t count, const Limits& limits) {
+  return {Kind::kTooLarge, fmt::format("{} documents are more than the {} that this server has memory for", count,
+                                       limits.max_documents)};
+}
+
 HttpResponse refuse(Dialect dialect, const HttpRequest& request, const Failure& failure) {
   const auto route = find_route(request.path);
   HttpResponse response;
@@ -244,7 +266,8 @@ std::string failed_event(const Failure& failure) {
 }
 
 bool is_open(std::string_view path) {
-  return path == "/health" || path == "/ping" || path == "/healthz";
+  constexpr std::string_view kOpen[] = {"/health", "/healthz", "/health/live", "/health/ready", "/ping"};
+  return std::find(std::begin(kOpen), std::end(kOpen), without_dialect(path)) != std::end(kOpen);
 }
 
 }  // namespace rerank::dialects

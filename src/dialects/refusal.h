@@ -10,6 +10,7 @@ namespace rerank::dialects {
 Failure malformed(const Error& error);
 Failure invalid(const Error& error);
 Failure invalid(std::string message);
+Failure too_many_documents(std::size_t count, const Limits& limits);
 
 HttpResponse refuse(Dialect dialect, const HttpRequest& request, const Failure& failure);
 

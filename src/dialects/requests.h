@@ -21,13 +21,14 @@ struct Asked {
 Job read_rerank(const Asked& asked);      // rerank_request.cc
 Job read_pairs(const Asked& asked);       // pair_requests.cc: /score
 Job read_predict(const Asked& asked);     // pair_requests.cc
+Job read_vertex(const Asked& asked);      // vertex_request.cc
 Job read_tokenize(const Asked& asked);    // token_requests.cc
 Job read_decode(const Asked& asked);      // token_requests.cc
 Job read_completion(const Asked& asked);  // completion_request.cc
 Job read_chat(const Asked& asked);        // completion_request.cc
 
 HttpResponse answer_info(const Catalog& catalog);                                                      // model_lists.cc
-HttpResponse answer_models(const Catalog& catalog);                                                    // model_lists.cc
+HttpResponse answer_models(const Catalog& catalog, Dialect dialect);                                   // model_lists.cc
 HttpResponse answer_model(const HttpRequest& request, const Catalog& catalog, std::string_view name);  // the same
 
 HttpResponse json_response(std::string body);

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "dialects/refusal.h"
 #include "dialects/requests.h"
@@ -17,9 +16,12 @@ namespace {
 using io::json_string;
 
 // Best first; what is equal stays in the order of the request. By what the model gave: a sigmoid makes many equal.
-std::vector<std::size_t> ranking_of(std::span<const Result<Score>> scores, std::size_t top_n) {
-  std::vector<std::size_t> ranking(scores.size());
-  std::iota(ranking.begin(), ranking.end(), std::size_t{0});
+// `missing`: rising indices that stay out.
+std::vector<std::size_t> ranking_of(std::span<const Result<Score>> scores, std::span<const std::size_t> missing,
+                                    std::size_t top_n) {
+  std::vector<std::size_t> ranking;
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    if (!std::binary_search(missing.begin(), missing.end(), i)) ranking.push_back(i);
   std::stable_sort(ranking.begin(), ranking.end(),
                    [&](std::size_t a, std::size_t b) { return scores[a].value().value > scores[b].value().value; });
   if (top_n > 0 && ranking.size() > top_n) ranking.resize(top_n);
@@ -117,6 +119,44 @@ std::string body_of(const RerankQuestion& q, const std::string& entries, std::sp
   }
 }
 
+// The layer that the scores come from, of a model that can be asked at several.
+std::optional<int> layer_of(const ModelInfo& model, const ScoreOptions& options) {
+  const std::vector<int>& layers = model.cutoff_layers;
+  if (layers.empty()) return std::nullopt;
+  int highest = 0;
+  for (const int asked : options.cutoff_layers)
+    if (std::find(layers.begin(), layers.end(), asked) != layers.end()) highest = std::max(highest, asked);
+  return highest > 0 ? highest : *std::max_element(layers.begin(), layers.end());
+}
+
+// As many as a header may hold.
+std::string short_list(std::span<const std::size_t> indices) {
+  constexpr std::size_t kMost = 100;
+  const std::string list = fmt::format("{}", fmt::join(indices.first(std::min(indices.size(), kMost)), ","));
+  return indices.size() > kMost ? list + ",..." : list;
+}
+
+HttpResponse answer(const RerankQuestion& question, const HttpRequest& request, std::span<const Result<Score>> scores,
+                    std::span<const std::size_t> missing, const ModelInfo& model) {
+  if (const auto failure = first_failure(scores)) return refuse(question.dialect, request, *failure);
+  std::string entries;
+  for (const std::size_t index : ranking_of(scores, missing, question.top_n)) {
+    if (!entries.empty()) entries += ',';
+    entries += entry_of(question, index, scores[index].value(), model);
+  }
+  if (question.dialect != Dialect::kTei) {
+    std::string body = body_of(question, entries, scores);
+    body.pop_back();
+    body += report_members(scores, model, question.options, question.is_raw);
+    if (!missing.empty()) body += fmt::format(R"(,"partial":true,"unscored":[{}])", fmt::join(missing, ","));
+    return json_response(body + "}");
+  }
+  HttpResponse response = json_response("[" + entries + "]");
+  for (auto& header : report_headers(scores, model, question.is_raw)) response.headers.push_back(std::move(header));
+  if (!missing.empty()) response.headers.emplace_back("X-Unscored", short_list(missing));
+  return response;
+}
+
 std::string event(const std::string& data) {
   return "data: " + data + "\n\n";
 }
@@ -139,8 +179,10 @@ Usage usage_of(std::span<const Result<Score>> scores) {
   return usage;
 }
 
-std::string report_members(std::span<const Result<Score>> scores, const ModelInfo& model, bool is_raw) {
+std::string report_members(std::span<const Result<Score>> scores, const ModelInfo& model, const ScoreOptions& options,
+                           bool is_raw) {
   std::string members = fmt::format(R"(,"score_kind":"{}")", kind_of_score(model, is_raw));
+  if (const auto layer = layer_of(model, options)) members += fmt::format(R"(,"layer":{})", *layer);
   std::vector<std::string> cut;
   for (std::size_t i = 0; i < scores.size(); ++i)
     if (scores[i].ok() && scores[i].value().cut_tokens > 0)
@@ -151,39 +193,28 @@ std::string report_members(std::span<const Result<Score>> scores, const ModelInf
 }
 
 Headers report_headers(std::span<const Result<Score>> scores, const ModelInfo& model, bool is_raw) {
-  // Headers have to stay short.
-  constexpr std::size_t kMostIndices = 100;
   Headers headers = {{"X-Score-Kind", std::string(kind_of_score(model, is_raw))}};
-  std::vector<std::string> cut;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (!scores[i].ok() || scores[i].value().cut_tokens == 0) continue;
-    if (cut.size() == kMostIndices) {
-      cut.emplace_back("...");
-      break;
-    }
-    cut.push_back(fmt::format("{}", i));
-  }
-  if (!cut.empty()) headers.emplace_back("X-Truncated", fmt::format("{}", fmt::join(cut, ",")));
+  std::vector<std::size_t> cut;
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    if (scores[i].ok() && scores[i].value().cut_tokens > 0) cut.push_back(i);
+  if (!cut.empty()) headers.emplace_back("X-Truncated", short_list(cut));
   return headers;
 }
 
 HttpResponse answer_rerank(const RerankQuestion& question, const HttpRequest& request,
                            std::span<const Result<Score>> scores, const ModelInfo& model) {
-  if (const auto failure = first_failure(scores)) return refuse(question.dialect, request, *failure);
-  std::string entries;
-  for (const std::size_t index : ranking_of(scores, question.top_n)) {
-    if (!entries.empty()) entries += ',';
-    entries += entry_of(question, index, scores[index].value(), model);
+  return answer(question, request, scores, {}, model);
+}
+
+HttpResponse answer_rerank_partly(const RerankQuestion& question, const HttpRequest& request, PartOfScores scores,
+                                  const ModelInfo& model) {
+  std::vector<Result<Score>> all;
+  std::vector<std::size_t> missing;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (!scores[i]) missing.push_back(i);
+    all.push_back(scores[i].value_or(Score()));
   }
-  if (question.dialect != Dialect::kTei) {
-    std::string body = body_of(question, entries, scores);
-    body.pop_back();
-    return json_response(body + report_members(scores, model, question.is_raw) + "}");
-  }
-  HttpResponse response = json_response("[" + entries + "]");
-  for (auto& header : report_headers(scores, model, question.is_raw)) response.headers.push_back(std::move(header));
-  response.headers.emplace_back("X-Compute-Type", "cpu");
-  return response;
+  return answer(question, request, all, missing, model);
 }
 
 ScoreEvents rerank_events(std::shared_ptr<const RerankQuestion> question, std::shared_ptr<const HttpRequest> request) {
@@ -199,6 +230,9 @@ ScoreEvents rerank_events(std::shared_ptr<const RerankQuestion> question, std::s
   events.last = [question, request](std::span<const Result<Score>> scores, const ModelInfo& model) {
     if (const auto failure = first_failure(scores)) return failed_event(*failure) + "data: [DONE]\n\n";
     return event(answer_rerank(*question, *request, scores, model).body) + "data: [DONE]\n\n";
+  };
+  events.last_partly = [question, request](PartOfScores scores, const ModelInfo& model) {
+    return event(answer_rerank_partly(*question, *request, scores, model).body) + "data: [DONE]\n\n";
   };
   events.failed = failed_event;
   return events;

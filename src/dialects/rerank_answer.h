@@ -28,6 +28,9 @@ struct RerankQuestion {
 // `scores` in the order of the documents.
 HttpResponse answer_rerank(const RerankQuestion& question, const HttpRequest& request,
                            std::span<const Result<Score>> scores, const ModelInfo& model);
+// Ranks the documents that have a score, and names the others.
+HttpResponse answer_rerank_partly(const RerankQuestion& question, const HttpRequest& request, PartOfScores scores,
+                                  const ModelInfo& model);
 
 ScoreEvents rerank_events(std::shared_ptr<const RerankQuestion> question, std::shared_ptr<const HttpRequest> request);
 
@@ -39,9 +42,10 @@ struct Usage {
 };
 Usage usage_of(std::span<const Result<Score>> scores);
 
-// ,"score_kind":"sigmoid","truncated":[{"index":1,"tokens":512,"cut_tokens":20}]; the list only where there is
-// something in it.
-std::string report_members(std::span<const Result<Score>> scores, const ModelInfo& model, bool is_raw);
+// ,"score_kind":"sigmoid","layer":28,"truncated":[{"index":1,"tokens":512,"cut_tokens":20}]; the layer only of models
+// with several heads, the list only where there is something in it.
+std::string report_members(std::span<const Result<Score>> scores, const ModelInfo& model, const ScoreOptions& options,
+                           bool is_raw);
 // The same for answers that are a list: X-Score-Kind, X-Truncated (indices).
 Headers report_headers(std::span<const Result<Score>> scores, const ModelInfo& model, bool is_raw);
 

@@ -1,8 +1,11 @@
 // Requests to rank documents, in every dialect.
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "base/try.h"
 #include "dialects/choose_model.h"
+#include "dialects/documents.h"
 #include "dialects/refusal.h"
 #include "dialects/requests.h"
 #include "dialects/rerank_answer.h"
@@ -18,43 +21,6 @@ const char* documents_key(Dialect dialect) {
   return dialect == Dialect::kElastic ? "input" : "documents";
 }
 
-// vLLM's {"content": [{"type": "text", "text": "..."}]}.
-Result<std::string> text_of_parts(const io::Json& parts) {
-  std::string text;
-  std::size_t i = 0;
-  RERANK_ASSIGN(const auto array, parts.array());
-  for (const simdjson::dom::element element : array) {
-    const io::Json part = parts.item(element, i++);
-    RERANK_ASSIGN(const std::string_view piece, part.string_at("text"));
-    text += piece;
-  }
-  return text;
-}
-
-// A document is a text, or an object that has one; of Cohere's v1 objects the fields that `rank_fields` names.
-Result<std::string> text_of_document(const io::Json& document, const std::vector<std::string>& rank_fields) {
-  if (document.is_string()) return std::string(document.string().value());
-  if (!document.is_object()) return document.expected("a text, or an object with a \"text\"");
-  if (!rank_fields.empty()) {
-    std::string text;
-    for (const std::string& field : rank_fields) {
-      RERANK_ASSIGN(const std::string_view value, document.string_at(field));
-      if (!text.empty()) text += '\n';
-      text += value;
-    }
-    return text;
-  }
-  if (const auto text = document.find("text")) {
-    RERANK_ASSIGN(const std::string_view value, text->string());
-    return std::string(value);
-  }
-  const auto content = document.find("content");
-  if (!content) return document.expected("a text, or an object with a \"text\"");
-  if (content->is_array()) return text_of_parts(*content);
-  RERANK_ASSIGN(const std::string_view value, content->string());
-  return std::string(value);
-}
-
 std::variant<std::string, Failure> read_query(const Asked& asked) {
   const auto query = asked.body.find("query");
   const bool is_llama_cpp = asked.dialect == Dialect::kLlamaCpp;
@@ -64,7 +30,7 @@ std::variant<std::string, Failure> read_query(const Asked& asked) {
   }
   if (!query->is_string() && !query->is_object() && is_llama_cpp)
     return Failure{Kind::kInvalid, "\"query\" must be a string"};
-  auto text = text_of_document(*query, {});
+  auto text = text_of_document(*query);
   if (!text.ok()) return invalid(text.error());
   return std::move(text).value();
 }
@@ -85,24 +51,18 @@ std::optional<Failure> read_documents(const Asked& asked, std::vector<std::strin
   const char* key = documents_key(asked.dialect);
   const auto list = asked.body.find(key);
   const bool is_llama_cpp = asked.dialect == Dialect::kLlamaCpp;
-  if (is_llama_cpp && (!list || !list->is_array() || list->array().value().size() == 0))
-    return Failure{Kind::kInvalid, "\"documents\" must be a non-empty string array"};
-  if (!list) return missing_documents(asked, key);
-  if (!list->is_array()) return invalid(list->expected("a list of texts"));
+  const Failure not_texts{Kind::kInvalid, "\"documents\" must be a non-empty string array"};
+  if (!list) return is_llama_cpp ? not_texts : missing_documents(asked, key);
   const auto fields = asked.body.texts("rank_fields");
   if (!fields.ok()) return invalid(fields.error());
-  const std::vector<std::string> rank_fields = fields.value().value_or(std::vector<std::string>());
-  std::size_t i = 0;
-  const simdjson::dom::array entries = list->array().value();
-  for (const simdjson::dom::element element : entries) {
-    auto text = text_of_document(list->item(element, i++), rank_fields);
-    if (!text.ok()) {
-      if (is_llama_cpp) return Failure{Kind::kInvalid, "\"documents\" must be a non-empty string array"};
-      return invalid(text.error());
-    }
-    texts.push_back(std::move(text).value());
-  }
-  if (i == 0) return Failure{Kind::kEmpty, fmt::format("`{}` cannot be empty", key)};
+  auto documents = texts_of_documents(*list, fields.value().value_or(std::vector<std::string>()));
+  if (is_llama_cpp && (!documents.ok() || documents.value().empty())) return not_texts;
+  if (!documents.ok()) return invalid(documents.error());
+  if (documents.value().empty()) return Failure{Kind::kEmpty, fmt::format("`{}` cannot be empty", key)};
+  if (documents.value().size() > asked.catalog.limits.max_documents)
+    return too_many_documents(documents.value().size(), asked.catalog.limits);
+  texts.insert(texts.end(), std::make_move_iterator(documents.value().begin()),
+               std::make_move_iterator(documents.value().end()));
   return std::nullopt;
 }
 
@@ -136,7 +96,7 @@ Job read_rerank(const Asked& asked) {
   job.texts.push_back(std::move(std::get<std::string>(query)));
   if (const auto failure = read_documents(asked, job.texts)) return asked.refuse(*failure);
   const auto top_n = read_top_n(asked);
-  if (!top_n.ok()) return asked.refuse(top_n.error());
+  if (!top_n.ok()) return asked.refuse(Failure{Kind::kOutOfRange, top_n.error().message()});
   const auto return_documents = read_return_documents(asked);
   if (!return_documents.ok()) return asked.refuse(return_documents.error());
   job.model = std::get<ChosenModel>(model).index;
@@ -170,6 +130,10 @@ Job read_rerank(const Asked& asked) {
   job.answer = [question, request](std::span<const Result<Score>> scores, const ModelInfo& info) {
     return answer_rerank(*question, *request, scores, info);
   };
+  if (settings.value().allow_partial)
+    job.answer_partly = [question, request](PartOfScores scores, const ModelInfo& info) {
+      return answer_rerank_partly(*question, *request, scores, info);
+    };
   if (settings.value().stream) job.events = rerank_events(question, request);
   return job;
 }

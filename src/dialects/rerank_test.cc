@@ -75,6 +75,8 @@ INSTANTIATE_TEST_SUITE_P(
                  R"({"model":"bge","object":"list","usage":{"prompt_tokens":30,"total_tokens":30},"results":[)"
                  R"({"index":1,"relevance_score":0.5},{"index":2,"relevance_score":0.5},)"
                  R"({"index":0,"relevance_score":0.0}],"score_kind":"sigmoid"})"},
+        Contract{"llama_texts", "/llama.cpp/v1/rerank", R"({"query":"q","texts":["a","b","c"],"top_n":1})",
+                 R"([{"index":1,"score":0.5}])"},
         Contract{"infinity", "/infinity/rerank", "{" + kDocuments + R"(,"model":"m","top_n":1})",
                  R"({"object":"rerank","results":[{"relevance_score":0.5,"index":1,"document":null}],"model":"m",)"
                  R"("usage":{"prompt_tokens":30,"total_tokens":30},"id":"infinity-req-1","created":1700000001,)"
@@ -106,7 +108,6 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Rerank, TeiSaysInHeadersWhatAListCannotHold) {
   const HttpResponse response = rank("/rerank", R"({"query":"qq","texts":["a","bé","c"]})");
   EXPECT_EQ(header_of(response, "X-Score-Kind"), "sigmoid");
-  EXPECT_EQ(header_of(response, "X-Compute-Type"), "cpu");
   EXPECT_EQ(header_of(response, "X-Truncated"), "");
 }
 
@@ -120,6 +121,42 @@ TEST(Rerank, ReportsWhatWasCut) {
   EXPECT_EQ(body["results"][1]["cut_tokens"], 40);
   const auto tei = job_of<ScoreJob>(request_of("/rerank", R"({"query":"q","texts":["a","b","c"]})"));
   EXPECT_EQ(header_of(tei.answer(scores, info_of("cross-encoder")), "X-Truncated"), "0,2");
+}
+
+TEST(Rerank, SaysWhichLayerTheScoresAreFrom) {
+  ModelInfo info = info_of("layerwise");
+  const std::vector<Result<Score>> scores = {score_of(1)};
+  const auto layer = [&](const std::string& keys) {
+    const auto job = job_of<ScoreJob>(request_of("/v1/rerank", R"({"query":"q","documents":["a"])" + keys + "}"));
+    const auto body = nlohmann::json::parse(job.answer(scores, info).body);
+    return body.value("layer", -1);
+  };
+  EXPECT_EQ(layer(""), -1);
+  info.cutoff_layers = {8, 16, 24};
+  EXPECT_EQ(layer(""), 24);
+  EXPECT_EQ(layer(R"(,"cutoff_layers":[16,8,99])"), 16);
+}
+
+TEST(Rerank, RanksWhatIsScoredInTimeWhereAskedTo) {
+  const auto job = job_of<ScoreJob>(request_of("/v1/rerank", "{" + kDocuments + R"(,"allow_partial":true})"));
+  const std::vector<std::optional<Result<Score>>> scores = {score_of(-1e9), std::nullopt, score_of(0)};
+  const auto body = nlohmann::json::parse(job.answer_partly(scores, info_of("cross-encoder")).body);
+  EXPECT_EQ(body["partial"], true);
+  EXPECT_EQ(body["unscored"].dump(), "[1]");
+  ASSERT_EQ(body["results"].size(), 2u);
+  EXPECT_EQ(body["results"][0]["index"], 2);
+  EXPECT_EQ(body["usage"]["total_tokens"], 20);
+  const auto tei =
+      job_of<ScoreJob>(request_of("/rerank", R"({"query":"q","texts":["a","b","c"],"allow_partial":true})"));
+  const HttpResponse response = tei.answer_partly(scores, info_of("cross-encoder"));
+  EXPECT_EQ(response.body, R"([{"index":2,"score":0.5},{"index":0,"score":0.0}])");
+  EXPECT_EQ(header_of(response, "X-Unscored"), "1");
+  EXPECT_FALSE(job_of<ScoreJob>(request_of("/v1/rerank", "{" + kDocuments + "}")).answer_partly);
+  const auto stream =
+      job_of<ScoreJob>(request_of("/v1/rerank", "{" + kDocuments + R"(,"allow_partial":true,"stream":true})"));
+  const std::string last = stream.events->last_partly(scores, info_of("cross-encoder"));
+  EXPECT_NE(last.find(R"("unscored":[1])"), std::string::npos) << last;
+  EXPECT_TRUE(last.ends_with("data: [DONE]\n\n"));
 }
 
 TEST(Rerank, SortsByWhatTheModelGaveWhereTheSigmoidIsOne) {
@@ -152,6 +189,11 @@ TEST(Rerank, TakesDocumentsInEveryForm) {
       "/v1/rerank",
       R"({"query":{"text":"q"},"documents":["a",{"text":"b"},{"content":[{"type":"text","text":"c"},{"type":"text","text":"d"}]},{"content":"e"}]})"));
   EXPECT_EQ(job.texts, (std::vector<std::string>{"q", "a", "b", "cd", "e"}));
+  // vLLM's parts are documents of their own where they stand in the list's place.
+  const auto parts = job_of<ScoreJob>(request_of(
+      "/v1/rerank",
+      R"({"query":{"content":[{"type":"text","text":"q"}]},"documents":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}})"));
+  EXPECT_EQ(parts.texts, (std::vector<std::string>{"q", "a", "b"}));
   const auto fields = job_of<ScoreJob>(request_of(
       "/v1/rerank", R"({"query":"q","documents":[{"title":"t","body":"b","x":1}],"rank_fields":["title","body"]})"));
   EXPECT_EQ(fields.texts[1], "t\nb");

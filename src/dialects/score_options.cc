@@ -163,6 +163,8 @@ Result<ScoreSettings> read_score_settings(const Body& body, const ScoreOptions& 
   settings.return_tokens = tokens.value_or(false);
   RERANK_ASSIGN(const auto stream, body.flag("stream"));
   settings.stream = stream.value_or(false);
+  RERANK_ASSIGN(const auto partial, body.flag("allow_partial"));
+  settings.allow_partial = partial.value_or(false);
   RERANK_ASSIGN(settings.timeout, read_timeout(body));
   return settings;
 }

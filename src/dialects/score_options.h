@@ -16,6 +16,7 @@ struct ScoreSettings {
   bool return_reasoning = false;
   bool return_tokens = false;
   bool stream = false;
+  bool allow_partial = false;  // some scores in time rather than none
   std::optional<std::chrono::milliseconds> timeout;
 };
 

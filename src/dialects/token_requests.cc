@@ -16,6 +16,14 @@ namespace {
 
 using io::json_string;
 
+// A byte may become a token, which takes a hundred bytes to tell of.
+constexpr std::size_t kMostBytes = std::size_t{2} << 20;
+
+Failure too_large() {
+  return {Failure::Kind::kTooLarge,
+          fmt::format("the body is larger than the {} bytes that this path takes", kMostBytes)};
+}
+
 // Positions count characters.
 std::string tokens_json(const std::string& text, const std::vector<Token>& tokens) {
   std::string list;
@@ -74,6 +82,7 @@ Result<std::vector<std::vector<std::int32_t>>> read_lists_of_ids(const Body& bod
 }  // namespace
 
 Job read_tokenize(const Asked& asked) {
+  if (asked.request.body.size() > kMostBytes) return asked.refuse(too_large());
   const auto model = choose_model(asked.body, asked.catalog, false);
   if (const auto* failure = std::get_if<Failure>(&model)) return asked.refuse(*failure);
   auto inputs = asked.body.texts("inputs");
@@ -106,6 +115,7 @@ Job read_tokenize(const Asked& asked) {
 }
 
 Job read_decode(const Asked& asked) {
+  if (asked.request.body.size() > kMostBytes) return asked.refuse(too_large());
   const auto model = choose_model(asked.body, asked.catalog, false);
   if (const auto* failure = std::get_if<Failure>(&model)) return asked.refuse(*failure);
   auto ids = read_lists_of_ids(asked.body);

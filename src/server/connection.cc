@@ -16,6 +16,8 @@ constexpr std::size_t kReadAhead = std::size_t{64} << 10;
 // A stream whose client reads slower than it is written to is given up.
 constexpr std::size_t kMostUnsent = std::size_t{8} << 20;
 constexpr std::chrono::seconds kLinger{2};
+// So much of what a client has not read yet counts as nothing.
+constexpr std::size_t kSmallAnswer = std::size_t{64} << 10;
 
 }  // namespace
 
@@ -183,6 +185,9 @@ void Connection::answer(std::uint64_t exchange, dialects::HttpResponse response)
   if (!is_current(exchange)) return;
   on_gone_ = nullptr;
   release_body();
+  if (!hold_answer(response.body.size()))
+    response = handler_.refuse(incoming_, {429, dialects::Failure::Kind::kOverloaded,
+                                           "the answer is large, and too many of those wait to be read; try again"});
   keep_alive_ = keep_alive_ && !draining_;
   state_ = State::kWriting;
   std::string bytes = response_head(response, Framing::kLength, response.body.size(), keep_alive_);
@@ -212,7 +217,7 @@ void Connection::begin_stream(std::uint64_t exchange, dialects::HttpResponse hea
 
 void Connection::write_stream(std::uint64_t exchange, std::string_view bytes) {
   if (!is_current(exchange) || !streaming_ || is_head_ || bytes.empty()) return;
-  if (out_bytes_ + bytes.size() > kMostUnsent) return close();
+  if (out_bytes_ + bytes.size() > kMostUnsent || !hold_answer(bytes.size())) return close();
   queue(chunked_ ? chunk_of(bytes) : std::string(bytes));
 }
 
@@ -226,6 +231,15 @@ void Connection::end_stream(std::uint64_t exchange) {
   } else if (!writing_) {
     answer_is_written();
   }
+}
+
+// Whether there is memory for so many bytes more that the client has to read.
+bool Connection::hold_answer(std::size_t bytes) {
+  const std::size_t all = out_bytes_ + bytes;
+  if (all <= kSmallAnswer + out_held_) return true;
+  if (!handler_.hold(all - kSmallAnswer - out_held_)) return false;
+  out_held_ = all - kSmallAnswer;
+  return true;
 }
 
 void Connection::queue(std::string bytes) {
@@ -246,6 +260,8 @@ void Connection::on_written(ErrorCode error) {
   if (error) return close();
   out_bytes_ -= out_.front().size();
   out_.pop_front();
+  const std::size_t large = out_bytes_ > kSmallAnswer ? out_bytes_ - kSmallAnswer : 0;
+  if (large < out_held_) handler_.release(std::exchange(out_held_, large) - large);
   if (!out_.empty()) return write_next();
   if (state_ == State::kWriting) return answer_is_written();
   if (state_ == State::kBusy) {  // between two pieces of a stream, nobody keeps anybody waiting
@@ -282,6 +298,7 @@ void Connection::close() {
   ++timer_generation_;
   stream_->close();
   release_body();
+  if (out_held_ > 0) handler_.release(std::exchange(out_held_, 0));
   if (const auto on_gone = std::exchange(on_gone_, nullptr)) on_gone();
   if (const auto on_closed = std::exchange(on_closed_, nullptr)) on_closed();
 }

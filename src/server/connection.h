@@ -54,7 +54,8 @@ class RequestHandler {
   virtual ~RequestHandler() = default;
   // The head is read, the body is not. An answer here refuses it, and ends the connection.
   virtual std::optional<dialects::HttpResponse> admit(const Incoming& head) = 0;
-  // Whether so many bytes more of a body can be held in memory. What was held is given back by release().
+  // Whether so many bytes more, of a body or of a large answer, can be held in memory. What was held is given back by
+  // release().
   virtual bool hold(std::size_t bytes) = 0;
   virtual void release(std::size_t bytes) = 0;
   // A whole request. `responder` answers it; the call that is returned is made if the client leaves before that.
@@ -105,6 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void last_answer(dialects::HttpResponse response);
   bool is_current(std::uint64_t exchange) const { return state_ == State::kBusy && exchange == exchange_; }
   void queue(std::string bytes);
+  bool hold_answer(std::size_t bytes);
   void write_next();
   void on_written(ErrorCode error);
   void answer_is_written();
@@ -138,6 +140,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool streaming_ = false, chunked_ = false;
   std::deque<std::string> out_;
   std::size_t out_bytes_ = 0;  // of all that is queued
+  std::size_t out_held_ = 0;   // of them, those that count as held
   bool writing_ = false;
   std::uint64_t timer_generation_ = 0;
 };

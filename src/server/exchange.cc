@@ -96,9 +96,14 @@ void Exchange::read() {
   std::visit([this](auto job) { run(std::move(job)); }, dialects::read(incoming_.request, *catalog));
 }
 
+// Whether the request has a place, and its model is there.
+bool Exchange::can_begin(std::size_t model, std::optional<std::chrono::milliseconds> timeout) {
+  if (model_.empty()) model_ = services_.models.catalog()->models[model].name;
+  return enter(model, timeout) && is_ready(model);
+}
+
 // Whether the model is there. If not, the request is read again once it is, or answered.
 bool Exchange::is_ready(std::size_t model) {
-  if (model_.empty()) model_ = services_.models.catalog()->models[model].name;
   if (services_.models.find(model) != nullptr) return true;
   if (!services_.options.lazy) {
     refuse({Kind::kLoading, fmt::format("the model {} is being loaded", model_), kLoadingRetrySeconds});
@@ -107,17 +112,21 @@ bool Exchange::is_ready(std::size_t model) {
   services_.models.when_loaded(model, [self = shared_from_this()](const Status& status) {
     if (status.ok()) return self->later([](Exchange& exchange) { exchange.read(); });
     self->later([message = status.error().message()](Exchange& exchange) {
-      exchange.refuse({Kind::kInternal, "the model cannot be loaded: " + message});
+      const auto seconds = std::chrono::ceil<std::chrono::seconds>(exchange.services_.options.retry_after).count();
+      exchange.refuse({Kind::kLoading, "the model cannot be loaded: " + message,
+                       std::clamp(static_cast<int>(seconds), 1, kMostRetrySeconds)});
     });
   });
   return false;
 }
 
-// The request's place among those that wait. A request has one from here to its answer.
+// The request's place among those that wait. A request has one from here to its answer, also while its model is loaded.
 bool Exchange::enter(std::size_t model, std::optional<std::chrono::milliseconds> timeout) {
+  if (entered_) return true;
   if (services_.jobs.fetch_add(1) >= services_.options.max_queued_requests) {
     services_.jobs.fetch_sub(1);
-    const double seconds = services_.models.find(model)->scores->waiting_seconds();
+    const LoadedModel* loaded = services_.models.find(model);
+    const double seconds = loaded != nullptr ? loaded->scores->waiting_seconds() : kLoadingRetrySeconds;
     refuse({Kind::kOverloaded, fmt::format("{} requests are waiting; try again later", services_.jobs.load()),
             std::clamp(static_cast<int>(std::ceil(seconds)), 1, kMostRetrySeconds)});
     return false;
@@ -140,16 +149,33 @@ bool Exchange::enter(std::size_t model, std::optional<std::chrono::milliseconds>
   return true;
 }
 
+// Whether there is memory for what the request's texts become. That of few short ones counts as nothing.
+bool Exchange::hold(const dialects::ScoreJob& job) {
+  constexpr std::size_t kSmall = std::size_t{64} << 10;
+  std::size_t bytes = job.pairs.size() * kBytesPerPair;
+  for (const std::string& text : job.texts) bytes += text.size();
+  bytes -= std::min(bytes, incoming_.body_bytes + kSmall);
+  if (!services_.held.take(bytes)) {
+    refuse({Kind::kOverloaded, "too many large requests are being worked on; try again", 1});
+    return false;
+  }
+  held_ = bytes;
+  if (!claimed_) return true;
+  leave();  // the client left meanwhile, and may have looked before
+  return false;
+}
+
 void Exchange::run(dialects::ScoreJob job) {
-  if (!is_ready(job.model)) return;
+  if (!can_begin(job.model, job.timeout)) return;
   pairs_ = job.pairs.size();
-  (pairs_ == 1 ? services_.metrics.requests_single : services_.metrics.requests_batch).add();
-  if (!enter(job.model, job.timeout)) return;
+  counted_as_ = job.is_prediction ? &services_.metrics.predictions : &services_.metrics.requests;
+  (pairs_ == 1 ? counted_as_->single : counted_as_->batch).add();
   if (job.fitting.needed()) {
     LoadedModel& model = *services_.models.find(job.model);
     const dialects::TextTools tools{
         [&](std::span<const Pair> pairs, const ScoreOptions& options) { return model.engine.measure(pairs, options); },
-        [&](std::string_view text) { return model.tokenizer.tokens(text, false); }};
+        [&](std::string_view text) { return model.tokenizer.tokens(text, false); },
+        services_.models.catalog()->limits.max_documents * kBytesPerPair, kBytesPerPair};
     auto fitted = dialects::fit(std::move(job), incoming_.request, tools);
     if (auto* response = std::get_if<HttpResponse>(&fitted)) {
       failure_ = Metrics::kValidation;
@@ -158,7 +184,7 @@ void Exchange::run(dialects::ScoreJob job) {
     job = std::move(std::get<dialects::ScoreJob>(fitted));
     pairs_ = job.pairs.size();
   }
-  submit(std::move(job));
+  if (hold(job)) submit(std::move(job));
 }
 
 void Exchange::submit(dialects::ScoreJob given) {
@@ -194,42 +220,60 @@ void Exchange::submit(dialects::ScoreJob given) {
   };
   ScoreQueue& queue = *model.scores;
   const ScoreQueue::Ticket ticket = queue.submit(std::move(task));
+  if (job->answer_partly) {
+    take_part_ = [&queue, ticket] { return queue.take(ticket); };
+    answer_partly_ = [this, job](const ScoreQueue::Part& part) { finish_partly(*job, part); };
+  }
   set_cancel([&queue, ticket] { queue.cancel(ticket); });
+}
+
+void Exchange::finish_partly(const dialects::ScoreJob& job, const ScoreQueue::Part& part) {
+  if (!claim()) return;
+  const ModelInfo& info = services_.models.find(job.model)->engine.info();
+  set_times(part.queue_seconds);
+  for (const auto& score : part.scores)
+    if (score) count_scores({&*score, 1});
+  if (!job.events) return finish(job.answer_partly(part.scores, info));
+  end_events(job.events->last_partly(part.scores, info));
+}
+
+void Exchange::set_times(double queue_s) {
+  timing_->queue_s = queue_s;
+  timing_->inference_s = std::chrono::duration<double>(Clock::now() - incoming_.began).count() - queue_s;
+}
+
+void Exchange::end_events(std::string last) {
+  write_event(std::move(last));
+  report(200, event_bytes_, "done");
+  responder_->end();
 }
 
 void Exchange::finish_scores(const dialects::ScoreJob& job, std::vector<Result<Score>> scores, double queue_s) {
   if (!claim()) return;
   const ModelInfo& info = services_.models.find(job.model)->engine.info();
-  timing_->queue_s = queue_s;
-  timing_->inference_s = std::chrono::duration<double>(Clock::now() - incoming_.began).count() - queue_s;
+  set_times(queue_s);
   count_scores(scores);
-  if (job.events) {
-    if (job.events->last) write_event(job.events->last(scores, info));
-    report(200, event_bytes_, "done");
-    responder_->end();
-    return;
-  }
-  finish(job.answer(scores, info));
+  if (!job.events) return finish(job.answer(scores, info));
+  end_events(job.events->last ? job.events->last(scores, info) : std::string());
 }
 
 void Exchange::count_scores(std::span<const Result<Score>> scores) {
-  bool all_good = true;
   for (const Result<Score>& score : scores) {
-    all_good = all_good && score.ok();
-    if (!score.ok()) continue;
+    if (!score.ok()) {
+      failure_ = Metrics::kInference;
+      continue;
+    }
     timing_->tokens += score.value().tokens;
     services_.metrics.input_tokens.observe(score.value().tokens);
     if (score.value().cut_tokens > 0) services_.metrics.cut_pairs.add();
   }
-  if (!all_good) failure_ = Metrics::kInference;
 }
 
 void Exchange::run(dialects::GenerateJob given) {
-  if (!is_ready(given.model)) return;
+  if (!can_begin(given.model, given.timeout)) return;
   LoadedModel& model = *services_.models.find(given.model);
   if (model.texts == nullptr)
     return refuse({Kind::kUnsupported, fmt::format("the model {} scores pairs, and writes no text", model_)});
-  if (!enter(given.model, given.timeout)) return;
   const auto prompts = prompts_of(given);
   if (!prompts) return;
   pairs_ = prompts->size();
@@ -261,9 +305,7 @@ void Exchange::run(dialects::GenerateJob given) {
       for (const Result<GeneratedText>& text : texts.value())
         if (text.ok()) exchange.services_.metrics.generated_tokens.add(text.value().token_ids.size());
       if (!job->events) return exchange.finish(job->answer(texts.value()));
-      if (job->events->last) exchange.write_event(job->events->last());
-      exchange.report(200, exchange.event_bytes_, "done");
-      exchange.responder_->end();
+      exchange.end_events(job->events->last ? job->events->last() : std::string());
     });
   };
   const GenerateQueue::Cancelled cancelled = model.texts->submit(std::move(task));
@@ -291,7 +333,7 @@ std::optional<std::vector<std::string>> Exchange::prompts_of(dialects::GenerateJ
 }
 
 void Exchange::run(dialects::TokenizeJob job) {
-  if (!is_ready(job.model)) return;
+  if (!can_begin(job.model, std::nullopt)) return;
   const ModelTokenizer& tokenizer = services_.models.find(job.model)->tokenizer;
   if (!job.ids.empty() || !job.answer_tokens) {
     std::vector<std::string> texts;
@@ -327,8 +369,19 @@ void Exchange::arm_deadline(std::chrono::milliseconds timeout) {
 }
 
 void Exchange::on_deadline() {
+  later([](Exchange& exchange) { exchange.time_is_over(); });
+}
+
+void Exchange::time_is_over() {
+  if (take_part_) {
+    const auto part = take_part_();
+    if (!part) return;  // all of it is there: its answer is next
+    const auto& scores = part->scores;
+    if (std::any_of(scores.begin(), scores.end(), [](const auto& score) { return score.has_value(); }))
+      return std::exchange(answer_partly_, nullptr)(*part);
+  }
   cancel();
-  later([](Exchange& exchange) { exchange.refuse({Kind::kTimeout, "the request's time is over"}); });
+  refuse({Kind::kTimeout, "the request's time is over"});
 }
 
 void Exchange::client_is_gone() {
@@ -343,6 +396,7 @@ void Exchange::client_is_gone() {
 
 void Exchange::leave() {
   if (entered_.exchange(false)) services_.jobs.fetch_sub(1);
+  services_.held.give(held_.exchange(0));
 }
 
 // What to do when nobody waits for the answer any more, which may have happened already.
@@ -419,6 +473,7 @@ void Exchange::decorate(HttpResponse& response) const {
 void Exchange::report(int status, std::size_t bytes_out, const char* outcome) {
   boost::asio::post(services_.io, [self = shared_from_this()] { self->deadline_.cancel(); });
   forget_cancel();
+  take_part_ = nullptr;
   leave();
   Metrics& metrics = services_.metrics;
   const double total = std::chrono::duration<double>(Clock::now() - incoming_.began).count();
@@ -427,10 +482,10 @@ void Exchange::report(int status, std::size_t bytes_out, const char* outcome) {
   metrics.bytes_out.add(bytes_out);
   if (failure_) metrics.failures[*failure_].add();
   if (timing_ && !failure_) {
-    (pairs_ == 1 ? metrics.successes_single : metrics.successes_batch).add();
-    metrics.request_seconds.observe(total);
-    metrics.queue_seconds.observe(timing_->queue_s);
-    metrics.inference_seconds.observe(timing_->inference_s);
+    (pairs_ == 1 ? counted_as_->single_successes : counted_as_->batch_successes).add();
+    counted_as_->seconds.observe(total);
+    counted_as_->queue_seconds.observe(timing_->queue_s);
+    counted_as_->inference_seconds.observe(timing_->inference_s);
   }
   if (services_.options.log_descriptor < 0) return;
 

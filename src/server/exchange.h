@@ -17,6 +17,7 @@
 
 #include "dialects/job.h"
 #include "server/connection.h"
+#include "server/held_memory.h"
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/models.h"
@@ -33,6 +34,7 @@ struct Services {
   Models& models;
   Metrics& metrics;
   Log& log;
+  HeldMemory& held;
   std::atomic<std::size_t> jobs{0};  // requests that wait for a model, or that one works on
 };
 
@@ -63,13 +65,19 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void run(dialects::ScoreJob job);
   void run(dialects::GenerateJob job);
   void run(dialects::TokenizeJob job);
+  bool can_begin(std::size_t model, std::optional<std::chrono::milliseconds> timeout);
   bool is_ready(std::size_t model);
   bool enter(std::size_t model, std::optional<std::chrono::milliseconds> timeout);
+  bool hold(const dialects::ScoreJob& job);
   void submit(dialects::ScoreJob job);
   void finish_scores(const dialects::ScoreJob& job, std::vector<Result<Score>> scores, double queue_s);
+  void finish_partly(const dialects::ScoreJob& job, const ScoreQueue::Part& part);
+  void time_is_over();
   std::optional<std::vector<std::string>> prompts_of(dialects::GenerateJob& job);
   void count_scores(std::span<const Result<Score>> scores);
+  void set_times(double queue_s);
   void begin_events();
+  void end_events(std::string last);
   void write_event(std::string bytes);  // from any thread
 
   void arm_deadline(std::chrono::milliseconds timeout);
@@ -96,10 +104,14 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::atomic<bool> claimed_{false};  // by the one who answers: the result, the deadline, or nobody
   std::mutex cancel_mutex_;
   std::function<void()> cancel_;
-  std::atomic<bool> entered_{false};  // counted in Services::jobs
+  std::atomic<bool> entered_{false};                            // counted in Services::jobs
+  std::atomic<std::size_t> held_{0};                            // of Services::held, beside the body
+  std::function<std::optional<ScoreQueue::Part>()> take_part_;  // ends the job with what is scored
+  std::function<void(const ScoreQueue::Part&)> answer_partly_;
   std::string model_;
   std::size_t pairs_ = 0;
   std::optional<Timing> timing_;
+  RequestMetrics* counted_as_ = nullptr;                               // of a request for scores
   std::function<std::string(const dialects::Failure&)> failed_event_;  // once events are sent
   std::mutex event_mutex_;                                             // a job's events are made one after the other
   std::atomic<std::size_t> event_bytes_{0};

@@ -17,6 +17,22 @@ namespace {
 constexpr std::string_view kFailureNames[Metrics::kFailures] = {"overloaded", "validation", "timeout",
                                                                 "inference",  "dropped",    "unavailable"};
 
+double of(const Counter& counter) {
+  return static_cast<double>(counter.value());
+}
+
+void write_requests(std::string& out, const std::string& name, const std::string& what, const RequestMetrics& metrics) {
+  MetricText count(out, name + "_count", "counter", what + ", of one pair (single) or several");
+  count.line("method=\"single\"", of(metrics.single));
+  count.line("method=\"batch\"", of(metrics.batch));
+  MetricText success(out, name + "_success", "counter", what + " that were answered with scores");
+  success.line("method=\"single\"", of(metrics.single_successes));
+  success.line("method=\"batch\"", of(metrics.batch_successes));
+  metrics.seconds.write(out, name + "_duration");
+  metrics.queue_seconds.write(out, name + "_queue_duration");
+  metrics.inference_seconds.write(out, name + "_inference_duration");
+}
+
 }  // namespace
 
 Histogram::Histogram(std::vector<double> upper_bounds)
@@ -79,19 +95,11 @@ std::string label(std::string_view key, std::string_view value) {
 }
 
 void write_metrics(std::string& out, const Metrics& metrics) {
-  const auto of = [](const Counter& counter) { return static_cast<double>(counter.value()); };
-  MetricText requests(out, "te_request_count", "counter", "Requests for scores, of one pair (single) or several");
-  requests.line("method=\"single\"", of(metrics.requests_single));
-  requests.line("method=\"batch\"", of(metrics.requests_batch));
-  MetricText successes(out, "te_request_success", "counter", "Those answered with scores");
-  successes.line("method=\"single\"", of(metrics.successes_single));
-  successes.line("method=\"batch\"", of(metrics.successes_batch));
-  MetricText failures(out, "te_request_failure", "counter", "Those that were not, by reason");
+  write_requests(out, "te_request", "Requests for scores", metrics.requests);
+  write_requests(out, "te_predict", "Requests to /predict", metrics.predictions);
+  MetricText failures(out, "te_request_failure", "counter", "Requests without scores, by reason");
   for (std::size_t i = 0; i < Metrics::kFailures; ++i)
     failures.line(label("err", kFailureNames[i]), of(metrics.failures[i]));
-  metrics.request_seconds.write(out, "te_request_duration");
-  metrics.queue_seconds.write(out, "te_request_queue_duration");
-  metrics.inference_seconds.write(out, "te_request_inference_duration");
   metrics.input_tokens.write(out, "te_request_input_length");
   metrics.batch_pairs.write(out, "te_batch_next_size");
   metrics.batch_tokens.write(out, "te_batch_next_tokens");

@@ -45,22 +45,26 @@ class MetricText {
 
  private:
   std::string& out_;
-  std::string_view name_;
+  std::string name_;
 };
 
 // A label's value between quotes, with what has a meaning there escaped.
 std::string label(std::string_view key, std::string_view value);
 
+// Of requests for scores.
+struct RequestMetrics {
+  Counter single, batch;                      // single: one pair
+  Counter single_successes, batch_successes;  // answered with scores
+  Histogram seconds{duration_buckets()}, queue_seconds{duration_buckets()}, inference_seconds{duration_buckets()};
+};
+
 // Everything that is counted as it happens. What can be asked for when the page is written is not here.
 struct Metrics {
   enum Failure { kOverloaded, kValidation, kTimeout, kInference, kDropped, kUnavailable, kFailures };
 
-  Counter requests_single, requests_batch;    // of scoring; single: one pair
-  Counter successes_single, successes_batch;  // answered with scores
-  Counter failures[kFailures];
-  Histogram request_seconds{duration_buckets()}, queue_seconds{duration_buckets()},
-      inference_seconds{duration_buckets()};
-  Histogram input_tokens{size_buckets()};                                    // of a pair
+  RequestMetrics requests, predictions;    // predictions: of /predict, which text-embeddings-inference counts apart
+  Counter failures[kFailures];             // of both
+  Histogram input_tokens{size_buckets()};  // of a pair
   Histogram batch_pairs{size_buckets()}, batch_tokens{size_buckets()};       // of an engine call
   Histogram batch_fill{{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0}};  // share of the budget
   Counter cut_pairs;                                                         // pairs that lost tokens

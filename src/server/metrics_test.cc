@@ -38,7 +38,8 @@ TEST(WriteMetrics, HasEveryNameOnce) {
   write_process_metrics(text, 17);
   EXPECT_NE(text.find("te_request_failure{err=\"timeout\"} 3\n"), std::string::npos);
   EXPECT_NE(text.find("process_start_time_seconds 17\n"), std::string::npos);
-  for (const char* name : {"te_request_count", "te_request_duration", "te_batch_next_size", "rerank_batch_fill"}) {
+  for (const char* name : {"te_request_count", "te_request_duration", "te_batch_next_size", "rerank_batch_fill",
+                           "te_predict_count", "te_predict_queue_duration"}) {
     const std::string type = std::string("# TYPE ") + name + " ";
     const std::size_t at = text.find(type);
     ASSERT_NE(at, std::string::npos) << name;

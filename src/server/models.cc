@@ -225,6 +225,7 @@ void Models::finish(std::size_t slot_idx, Result<std::shared_ptr<LoadedModel>> l
     served.info = slot.model->engine.info();
     served.ready = true;
     served.generates = slot.model->generator.has_value();
+    served.waiting_pairs = [scores = slot.model->scores.get()] { return scores->waiting_pairs(); };
     if (batch_tokens_ == 0)
       catalog->limits.max_batch_tokens =
           std::max(catalog->limits.max_batch_tokens, queue_options(served.info, 0).batch_tokens);

@@ -112,6 +112,20 @@ ScoreQueue::Ticket ScoreQueue::submit(ScoreTask task) {
 bool ScoreQueue::cancel(const Ticket& ticket) {
   const std::lock_guard lock(mutex_);
   if (ticket->over) return false;
+  give_up(ticket);
+  return true;
+}
+
+std::optional<ScoreQueue::Part> ScoreQueue::take(const Ticket& ticket) {
+  const std::lock_guard lock(mutex_);
+  if (ticket->over) return std::nullopt;
+  give_up(ticket);
+  const double queued = seconds(ticket->started.value_or(Clock::now()) - ticket->submitted);
+  return Part{std::move(ticket->scores), queued};
+}
+
+// Under the lock.
+void ScoreQueue::give_up(const Ticket& ticket) {
   ticket->over = true;
   metrics_.cancelled_pairs.add(ticket->missing);
   for (std::size_t i = ticket->next; i < ticket->task.pairs.size(); ++i) waiting_bytes_ -= bytes_of(*ticket, i);
@@ -120,7 +134,6 @@ bool ScoreQueue::cancel(const Ticket& ticket) {
   for (Batch* batch : running_)
     if (std::all_of(batch->entries.begin(), batch->entries.end(), [](const Ticket& entry) { return entry->over; }))
       batch->stop.request_stop();
-  return true;
 }
 
 std::size_t ScoreQueue::waiting_pairs() const {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,6 +62,12 @@ class ScoreQueue {
   // Its pairs are not computed any further. False if it was done, or cancelled, before. Not to be called from the
   // task's own functions.
   bool cancel(const Ticket& ticket);
+  // The same, and what was scored until then, one a pair. Nothing if it was done, or cancelled, before.
+  struct Part {
+    std::vector<std::optional<Result<Score>>> scores;
+    double queue_seconds = 0;
+  };
+  std::optional<Part> take(const Ticket& ticket);
 
   std::size_t waiting_pairs() const;  // not yet with the engine
   // How long what waits will take, as far as can be told from what was computed so far.
@@ -72,6 +79,7 @@ class ScoreQueue {
   void take_batch(Batch& batch);
   void take_pairs(Entry& entry, Batch& batch, std::size_t& room);
   void run(Batch& batch);
+  void give_up(const Ticket& ticket);
   void settle(Batch& batch, std::size_t item_idx, const Result<Score>& score);
   std::size_t bytes_of(const Entry& entry, std::size_t pair_idx) const;
   std::size_t tokens_of(const Entry& entry, std::size_t pair_idx) const;

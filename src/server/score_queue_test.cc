@@ -207,6 +207,27 @@ TEST_F(ScoreQueueTest, WhatNobodyWaitsForIsNotComputed) {
   EXPECT_EQ(metrics_.cancelled_pairs.value(), 35u);
 }
 
+TEST_F(ScoreQueueTest, GivesWhatIsScoredToWhoCannotWaitForTheRest) {
+  const auto queue = make(kTenPairs);
+  std::promise<std::vector<Result<Score>>> never, other;
+  const auto ticket = queue->submit(task("L", 25, &never));
+  engine_.allow(1);
+  engine_.wait_for_calls(2);
+  const auto part = queue->take(ticket);
+  ASSERT_TRUE(part);
+  ASSERT_EQ(part->scores.size(), 25u);
+  for (std::size_t i = 0; i < 25; ++i) EXPECT_EQ(part->scores[i].has_value(), i < 10) << i;
+  EXPECT_GE(part->queue_seconds, 0);
+  EXPECT_EQ(metrics_.cancelled_pairs.value(), 15u);
+  EXPECT_EQ(queue->waiting_pairs(), 0u);
+  EXPECT_FALSE(queue->take(ticket)) << "once";
+  engine_.look();
+  queue->submit(task("s", 2, &other));
+  engine_.allow(1);
+  EXPECT_EQ(other.get_future().get().size(), 2u);
+  EXPECT_EQ(engine_.stopped(), 1);
+}
+
 TEST_F(ScoreQueueTest, ACallGoesOnForThoseWhoStay) {
   const auto queue = make(kTenPairs);
   queue->submit(task("x", 1, nullptr));

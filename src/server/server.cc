@@ -31,6 +31,7 @@ namespace {
 constexpr unsigned kMostReaders = 4;
 constexpr std::size_t kSpareFiles = 64;  // for models, logs and what the system needs
 constexpr std::chrono::milliseconds kDrainLook{10};
+constexpr std::size_t kFewDocuments = 1000;  // are never too many
 
 std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -67,7 +68,7 @@ class Server::Impl final : public RequestHandler {
         log_(options_.log_descriptor),
         models_(std::move(models), make_catalog(), options_.lazy, options_.batch_tokens, options_.retry_after,
                 metrics_),
-        services_{options_, io_, readers_, models_, metrics_, log_},
+        services_{options_, io_, readers_, models_, metrics_, log_, held_},
         limits_{{options_.max_head_bytes, options_.max_body_bytes},
                 options_.head_timeout,
                 options_.idle_timeout,
@@ -106,15 +107,17 @@ class Server::Impl final : public RequestHandler {
 
   // RequestHandler:
   std::optional<HttpResponse> admit(const Incoming& head) override;
-  bool hold(std::size_t bytes) override;
-  void release(std::size_t bytes) override { held_bytes_ -= bytes; }
+  bool hold(std::size_t bytes) override { return held_.take(bytes); }
+  void release(std::size_t bytes) override { held_.give(bytes); }
   std::function<void()> handle(Incoming incoming, std::shared_ptr<Responder> responder) override;
   HttpResponse refuse(const Incoming& head, const BadRequest& why) override;
 
  private:
   dialects::Catalog make_catalog() const {
     dialects::Catalog catalog;
-    catalog.limits = {options_.max_body_bytes, options_.batch_tokens, options_.max_queued_requests};
+    const std::size_t documents = (options_.max_held_bytes - options_.max_body_bytes) / kBytesPerPair;
+    catalog.limits = {options_.max_body_bytes, options_.batch_tokens, options_.max_queued_requests,
+                      std::max(documents, kFewDocuments)};
     catalog.version = options_.version;
     catalog.started_unix_time = started_;
     return catalog;
@@ -140,6 +143,7 @@ class Server::Impl final : public RequestHandler {
   Log log_;
   boost::asio::thread_pool readers_{std::clamp(std::thread::hardware_concurrency(), 2u, kMostReaders)};
   Models models_;
+  HeldMemory held_{options_.max_held_bytes};
   Services services_;
   const ConnectionLimits limits_;
   Listener listener_;
@@ -148,7 +152,6 @@ class Server::Impl final : public RequestHandler {
 
   // The rest belongs to the I/O thread.
   std::optional<ApiKeys> keys_;
-  std::size_t held_bytes_ = 0;
   bool draining_ = false;
   std::chrono::steady_clock::time_point drain_until_;
   Status outcome_;
@@ -248,8 +251,7 @@ std::optional<HttpResponse> Server::Impl::admit(const Incoming& head) {
   const HttpRequest& request = head.request;
   const bool is_preflight = request.method == "OPTIONS" && is_allowed_origin(request) &&
                             request.header("Access-Control-Request-Method") != nullptr;
-  const bool is_open = is_preflight || dialects::is_open(request.path) || request.path == "/health/live" ||
-                       request.path == "/health/ready";
+  const bool is_open = is_preflight || dialects::is_open(request.path);
   if (!keys_ || is_open || keys_->admits(request)) return std::nullopt;
   HttpResponse response = dialects::refuse(request, {Failure::Kind::kUnauthorized, "a valid API key is needed"});
   if (!has_header(response, "WWW-Authenticate")) response.headers.emplace_back("WWW-Authenticate", "Bearer");
@@ -257,12 +259,6 @@ std::optional<HttpResponse> Server::Impl::admit(const Incoming& head) {
   metrics_.responses[std::clamp(response.status / 100, 1, 5)].add();
   log_.write(std::move(LogLine("warning", "unauthorized").add("client", head.client).add("path", request.path)));
   return response;
-}
-
-bool Server::Impl::hold(std::size_t bytes) {
-  if (bytes > options_.max_held_bytes - std::min(held_bytes_, options_.max_held_bytes)) return false;
-  held_bytes_ += bytes;
-  return true;
 }
 
 HttpResponse Server::Impl::refuse(const Incoming& head, const BadRequest& why) {
@@ -301,18 +297,19 @@ std::optional<HttpResponse> Server::Impl::own_answer(const HttpRequest& request)
     return preflight;
   }
   if (request.method != "GET" && request.method != "HEAD") return std::nullopt;
-  if (request.path == "/health/live") return plain(200, "live\n");
-  if (request.path == "/health" || request.path == "/ping" || request.path == "/healthz") {
+  const std::string_view path = dialects::without_dialect(request.path);
+  if (path == "/health/live") return plain(200, "live\n");
+  if (path == "/health" || path == "/ping" || path == "/healthz") {
     if (draining_) return dialects::refuse(request, {Failure::Kind::kStopping, "the server is about to end"});
     if (!models_.all_ready()) return dialects::refuse(request, {Failure::Kind::kLoading, "models are being loaded", 1});
     return HttpResponse{
         200, {{"Content-Type", "application/json"}}, fmt::format("{{\"status\":\"ok\",\"unix\":{}}}", unix_now())};
   }
-  if (request.path == "/health/ready") {
+  if (path == "/health/ready") {
     if (draining_) return plain(503, "stopping\n");
     return models_.all_ready() ? plain(200, "ready\n") : plain(503, "loading\n");
   }
-  if (request.path == "/metrics") {
+  if (path == "/metrics") {
     HttpResponse response = plain(200, metrics_text());
     response.headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}};
     return response;
@@ -346,8 +343,9 @@ std::string Server::Impl::metrics_text() const {
       .line("", static_cast<double>(listener_.connections()));
   MetricText(out, "rerank_connections_total", "counter", "Connections accepted")
       .line("", static_cast<double>(listener_.accepted()));
-  MetricText(out, "rerank_held_body_bytes", "gauge", "Bytes of request bodies in memory")
-      .line("", static_cast<double>(held_bytes_));
+  MetricText(out, "rerank_held_body_bytes", "gauge",
+             "Bytes of request bodies, documents and answers in memory, as counted")
+      .line("", static_cast<double>(held_.bytes()));
   MetricText(out, "rerank_log_lines_dropped_total", "counter", "Log lines that nobody took in time")
       .line("", static_cast<double>(log_.dropped()));
   models_.write_metrics(out);

@@ -85,6 +85,14 @@ TEST(Server, TellsHowItIs) {
   EXPECT_EQ(server.metric("te_request_input_length_count"), 3);
   EXPECT_GT(server.metric("rerank_tokens_computed_total{model=\"embedded\"}"), 30);
   EXPECT_GE(server.metric("rerank_connections"), 1);
+  ASSERT_EQ(client.post("/predict", R"({"inputs":["q","a"]})").status, 200);
+  ASSERT_EQ(client.post("/vertex", R"({"instances":[{"inputs":["q","a"]}]})").status, 200);
+  EXPECT_EQ(server.metric("te_predict_success{method=\"single\"}"), 1);
+  EXPECT_EQ(server.metric("te_request_success{method=\"single\"}"), 1);
+  // The same behind the name of a dialect.
+  for (const char* path : {"/tei/health", "/tei/metrics", "/infinity/health", "/vllm/ping", "/llama.cpp/health/ready"})
+    EXPECT_EQ(client.get(path).status, 200) << path;
+  EXPECT_EQ(Json::parse(client.get("/infinity/models").body)["data"][0]["stats"]["queue_absolute"], 0);
 }
 
 TEST(Server, CarriesIdsAndTimes) {
@@ -100,6 +108,8 @@ TEST(Server, CarriesIdsAndTimes) {
        {"x-total-time", "x-queue-time", "x-inference-time", "x-compute-time", "x-compute-characters"})
     EXPECT_EQ(response.headers.count(name), 1u) << name;
   EXPECT_GT(std::stoi(response.headers["x-compute-tokens"]), 10);
+  EXPECT_EQ(response.headers["x-compute-type"], "cpu");
+  EXPECT_EQ(response.repeated, "") << "a header stands there twice";
   response = client.post("/rerank", Workload(2).body(), "X-Request-Id: not\"good\r\ntraceparent: 00-bad\r\n");
   EXPECT_EQ(response.headers["x-request-id"].size(), 32u);
   EXPECT_EQ(response.headers.count("traceparent"), 0u);
@@ -221,7 +231,7 @@ TEST(Server, WantsAKeyForAllButHealth) {
   EXPECT_EQ(status("Authorization: first\r\n"), 200);
   for (const char* path : {"/metrics", "/info", "/v1/models", "/no/such/path"})
     EXPECT_EQ(TestClient(server.port()).get(path).status, 401) << path;
-  for (const char* path : {"/health", "/health/live", "/health/ready"})
+  for (const char* path : {"/health", "/health/live", "/health/ready", "/tei/health"})
     EXPECT_EQ(TestClient(server.port()).get(path).status, 200) << path;
   {
     TestClient large(server.port());
@@ -282,6 +292,38 @@ TEST(Server, TellsWhenARequestsTimeIsOver) {
   EXPECT_EQ(client.post("/rerank", Workload(1).body(), "X-Request-Timeout: 60\r\n").status, 200);
 }
 
+TEST(Server, TellsWhatIsScoredInTime) {
+  TestServer server;
+  TestClient client(server.port());
+  Json body = Json::parse(huge());
+  body["allow_partial"] = true;
+  body["documents"] = std::move(body["texts"]);
+  body.erase("texts");
+  // The shortest time in which anything is scored at all.
+  Response response;
+  for (double seconds = 0.1; response.status != 200 && seconds < 100; seconds *= 1.5) {
+    body["timeout"] = seconds;
+    response = client.post("/v1/rerank", body.dump());
+    ASSERT_TRUE(response.status == 200 || response.status == 504) << response.body;
+  }
+  const Json answer = Json::parse(response.body);
+  EXPECT_EQ(answer["partial"], true);
+  ASSERT_GT(answer["results"].size(), 0u);
+  EXPECT_EQ(answer["results"].size() + answer["unscored"].size(), 4000u);
+  const Json& best = answer["results"][0];
+  const Pair pair{body["query"].get_ref<const std::string&>(),
+                  body["documents"][best["index"].get<std::size_t>()].get_ref<const std::string&>()};
+  EXPECT_EQ(best["relevance_score"].get<float>(), static_cast<float>(offline().score({&pair, 1}).value()[0].value));
+  EXPECT_EQ(server.metric("rerank_requests_in_flight"), 0);
+  EXPECT_GT(server.metric("rerank_cancelled_pairs_total"), 0);
+  // Nothing in time is no answer; all in time is the whole one.
+  body["timeout"] = 0.001;
+  EXPECT_EQ(client.post("/v1/rerank", body.dump()).status, 504);
+  body["timeout"] = 60;
+  body["documents"] = {"a", "b"};
+  EXPECT_FALSE(Json::parse(client.post("/v1/rerank", body.dump()).body).contains("partial"));
+}
+
 TEST(Server, TellsThoseWhoComeTooManyToComeAgain) {
   ServerOptions options;
   options.max_queued_requests = 1;
@@ -336,6 +378,59 @@ TEST(Server, HoldsNoMoreBodiesThanItMay) {
   EXPECT_EQ(chunked.read().status, 429);
   first.leave();
   TestServer::wait_until([&] { return server.metric("rerank_held_body_bytes") == 0; });
+}
+
+TEST(Server, HoldsNoMoreDocumentsThanItMay) {
+  ServerOptions options;
+  options.max_held_bytes = 3'000'000;
+  options.max_body_bytes = 1'000'000;  // leaves memory for 7812 pairs
+  TestServer server(options);
+  TestClient first(server.port()), second(server.port());
+  const auto body = [](std::size_t documents, const std::string& document) {
+    return Json{{"query", "q"}, {"documents", std::vector<std::string>(documents, document)}}.dump();
+  };
+  const Response many = first.post("/rerank", body(8000, ""));
+  EXPECT_EQ(many.status, 413) << many.body;
+  Json chunks{{"query", "q"}, {"documents", {""}}, {"chunk_tokens", 1}};
+  std::string words;
+  for (int i = 0; i < 9000; ++i) words += "a ";
+  chunks["documents"] = {words};
+  EXPECT_EQ(first.post("/rerank", chunks.dump()).status, 413);
+  // One that takes most of it, and another one that has to wait.
+  std::string long_text;
+  for (int i = 0; i < 60; ++i) long_text += "bamboo ";
+  first.send(TestClient::post_of("/rerank", body(2000, long_text)));
+  TestServer::wait_until([&] { return server.metric("rerank_held_body_bytes") > 1'200'000; });
+  first.send(" ");
+  const Response response = second.post("/rerank", body(7000, "short"));
+  EXPECT_EQ(response.status, 429) << response.body.substr(0, 200);
+  EXPECT_EQ(response.headers.count("retry-after"), 1u);
+  EXPECT_EQ(second.post("/rerank", body(100, "short")).status, 200) << "small ones always fit";
+  first.leave();
+  TestServer::wait_until([&] { return server.metric("rerank_held_body_bytes") == 0; });
+  EXPECT_EQ(second.post("/rerank", body(7000, "")).status, 200);
+}
+
+// Whoever asks for much and does not read it: what waits for them is counted, and in the end they are left.
+TEST(Server, HoldsNoMoreAnswersThanItMay) {
+  ServerOptions options;
+  options.max_held_bytes = options.max_body_bytes = 40'000'000;
+  options.transfer_timeout = std::chrono::milliseconds(500);
+  TestServer server(options);
+  std::string words;
+  for (int i = 0; i < 450'000; ++i) words += "a ";
+  const std::string request = TestClient::post_of("/tokenize", Json{{"inputs", words}}.dump());
+  TestClient slow(server.port()), other(server.port());
+  slow.send(request);  // about 25 MB
+  TestServer::wait_until([&] { return server.metric("rerank_held_body_bytes") > 10'000'000; });
+  other.send(request);
+  EXPECT_EQ(other.read().status, 429);
+  EXPECT_EQ(other.post("/rerank", Workload(2).body()).status, 200);
+  slow.leave();
+  TestServer::wait_until([&] { return server.metric("rerank_held_body_bytes") == 0; });
+  TestClient again(server.port());
+  again.send(request);
+  EXPECT_GT(again.read().body.size(), 20'000'000u);
 }
 
 TEST(Server, AnswersWhatItHasAcceptedBeforeItEnds) {
@@ -409,6 +504,25 @@ TEST(Server, LoadsALazyModelWhenItIsAskedFor) {
   EXPECT_EQ(waits.read().status, 200);
   EXPECT_EQ(server.metric("rerank_model_ready{model=\"late\"}"), 1);
   EXPECT_EQ(server.metric("rerank_model_ready{model=\"other\"}"), 0) << "nobody has asked for it";
+}
+
+TEST(Server, WhoWaitsForALazyModelHasAPlaceAndADeadline) {
+  Gate gate;
+  ServerOptions options;
+  options.lazy = true;
+  options.max_queued_requests = 1;
+  TestServer server(options, {gate.model("late")});
+  TestClient waits(server.port()), second(server.port());
+  EXPECT_EQ(second.post("/rerank", Workload(1).body(), "X-Request-Timeout: 0.05\r\n").status, 504);
+  waits.send(TestClient::post_of("/rerank", Workload(2).body()));
+  TestServer::wait_until([&] { return server.metric("rerank_requests_in_flight") == 1; });
+  const Response response = second.post("/rerank", Workload(1).body());
+  EXPECT_EQ(response.status, 429);
+  EXPECT_EQ(response.headers.count("retry-after"), 1u);
+  gate.promise.set_value();
+  EXPECT_EQ(waits.read().status, 200);
+  EXPECT_EQ(second.post("/rerank", Workload(1).body()).status, 200);
+  EXPECT_EQ(server.metric("te_request_count{method=\"batch\"}"), 1) << "counted once, though read twice";
 }
 
 TEST(Server, TriesALazyModelAgain) {

@@ -17,6 +17,7 @@ namespace rerank::server::testing {
 struct Response {
   int status = 0;                              // 0: the connection was closed instead
   std::map<std::string, std::string> headers;  // names in lower case
+  std::string repeated;                        // a name that stands there twice
   std::string body;
 };
 
@@ -64,6 +65,7 @@ class TestClient {
       const std::size_t line_end = head.find("\r\n", at), colon = head.find(": ", at);
       std::string name = head.substr(at, colon - at);
       for (char& c : name) c = static_cast<char>(std::tolower(c));
+      if (response.headers.count(name) > 0) response.repeated = name;
       response.headers[name] = head.substr(colon + 2, line_end - colon - 2);
       at = line_end + 2;
     }

@@ -264,27 +264,49 @@ TEST_F(Serve, RefusesWhatItCannotServe) {
   EXPECT_EQ(run({"serve", "--port", "0", "--model", "a=empty", "--model", "a=empty"}).exit, 1);
 }
 
-// As people check a new server: the certificate is made for it, and not checked.
-TEST_F(Serve, SpeaksTls) {
-  const std::string make =
-      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "
-      "/CN=localhost -keyout " +
-      path("key.pem").string() + " -out " + path("cert.pem").string() + " 2>/dev/null";
-  if (std::system(make.c_str()) != 0) GTEST_SKIP() << "there is no openssl program to make a certificate with";
-  Served served({"--tls-cert", path("cert.pem"), "--tls-key", path("key.pem")});
-  write("client.py", R"(import json, ssl, sys, urllib.request
-context = ssl.create_default_context(cafile=sys.argv[2])
-request = urllib.request.Request(f"https://localhost:{sys.argv[1]}/rerank", b'{"query": "q", "texts": ["a", "b"]}')
-assert len(json.load(urllib.request.urlopen(request, context=context))) == 2
+// New keys and a new certificate hold from the signal on, without a connection lost.
+TEST_F(Serve, SpeaksTlsAndReadsItsFilesAnew) {
+  const auto make_certificate = [this] {
+    const std::string make =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "
+        "/CN=localhost -keyout " +
+        path("key.pem").string() + " -out " + path("cert.pem").string() + " 2>/dev/null";
+    return std::system(make.c_str()) == 0;
+  };
+  if (!make_certificate()) GTEST_SKIP() << "there is no openssl program to make a certificate with";
+  write("keys", "first\n");
+  Served served({"--tls-cert", path("cert.pem"), "--tls-key", path("key.pem"), "--api-keys", path("keys")});
+  // Asks until it is answered with the certificate that the file has now and with this key, for a while.
+  write("client.py", R"(import json, ssl, sys, time, urllib.error, urllib.request
+_, port, cert, key, tries = sys.argv
+request = urllib.request.Request(f"https://localhost:{port}/rerank", b'{"query": "q", "texts": ["a", "b"]}',
+                                 {"Authorization": "Bearer " + key})
+for left in reversed(range(int(tries))):
+    try:
+        answer = urllib.request.urlopen(request, context=ssl.create_default_context(cafile=cert))
+        assert len(json.load(answer)) == 2
+        break
+    except urllib.error.URLError:
+        if left == 0:
+            sys.exit(1)
+        time.sleep(0.1)
 )");
-  const std::string ask =
-      "python3 " + path("client.py").string() + " " + std::to_string(served.port()) + " " + path("cert.pem").string();
-  EXPECT_EQ(std::system(ask.c_str()), 0);
+  const auto ask = [&](const std::string& key, int tries) {
+    return std::system(("python3 " + path("client.py").string() + " " + std::to_string(served.port()) + " " +
+                        path("cert.pem").string() + " " + key + " " + std::to_string(tries) + " 2>/dev/null")
+                           .c_str());
+  };
+  EXPECT_EQ(ask("first", 1), 0);
+  EXPECT_NE(ask("second", 1), 0);
   TestClient plain(served.port());
   plain.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(plain.read().status, 0) << "no plain HTTP on this port";
+  write("keys", "second\n");
+  ASSERT_TRUE(make_certificate());
+  EXPECT_NE(ask("first", 1), 0) << "the old certificate is still served, and the new one was expected";
   served.signal(SIGHUP);
-  EXPECT_EQ(std::system(ask.c_str()), 0);
+  EXPECT_EQ(ask("second", 100), 0);
+  EXPECT_NE(ask("first", 1), 0);
   EXPECT_EQ(served.end(SIGTERM), 0);
 }
 

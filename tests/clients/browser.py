@@ -85,11 +85,7 @@ class Page:
         self.call("Page.enable")
         self.call("Page.addScriptToEvaluateOnNewDocument", source=RECORDER)
         self.call("Page.navigate", url=url)
-        deadline = time.monotonic() + seconds
-        while self.evaluate(f"location.href !== 'about:blank' && document.readyState === 'complete' && ({ready})") is not True:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not ready after {seconds} s: " + str(self.evaluate("document.body.innerText")))
-            time.sleep(0.05)
+        self.wait(f"location.href !== 'about:blank' && document.readyState === 'complete' && ({ready})", seconds)
 
     def __enter__(self):
         return self
@@ -102,6 +98,20 @@ class Page:
 
     def evaluate(self, expression):
         return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def wait(self, condition, seconds=120):
+        deadline = time.monotonic() + seconds
+        while self.evaluate(condition) is not True:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not ready after {seconds} s: " + str(self.evaluate("document.body.innerText")))
+            time.sleep(0.05)
+
+    def press(self, key):
+        """Tab or Enter, as a keyboard sends it."""
+        code = {"Tab": 9, "Enter": 13}[key]
+        key_event = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **key_event, **({"text": "\r"} if key == "Enter" else {}))
+        self.call("Input.dispatchKeyEvent", type="keyUp", **key_event)
 
     def dom(self):
         return self.evaluate("document.documentElement.outerHTML")

@@ -1,6 +1,6 @@
 """The page at / in a headless Chromium: it ranks, reports what was cut, and marks what changed between two settings.
 
-Usage: page.py RERANK [FOLDER]    with FOLDER it leaves screenshots there, light.png and dark.png
+Usage: page.py RERANK [FOLDER]    with FOLDER it leaves screenshots there: light.png, dark.png, reasoning.png
 Exit code: 0 good, 1 not, 77 skipped (there is no Chromium).
 """
 
@@ -79,7 +79,7 @@ def check_moves(chromium, url):
     assert any("up" in mark for mark in marks) and any("down" in mark for mark in marks), marks
 
 
-def check_reasoning(chromium, program, model):
+def check_reasoning(chromium, program, model, folder):
     """A reasoning model's answer comes as a stream; what it wrote stands below each passage."""
     with Server(program, "--model", str(model), "--dtype", "f32", "--max-new-tokens", "64") as url:
         body = {"query": "what is panda?", "documents": PASSAGES, "return_reasoning": True}
@@ -91,6 +91,9 @@ def check_reasoning(chromium, program, model):
         with Page(chromium, address_of(url, link), RANKED) as page:
             [section] = sections_of(page)
             states = page.evaluate("window.states")
+            if folder:
+                page.evaluate("document.querySelectorAll('#ranking details').forEach((d) => { d.open = true; })")
+                page.screenshot(pathlib.Path(folder) / "reasoning.png", "light")
         assert "scores: probability" in text_of(section), text_of(section)
         entries = entries_of(section)
         assert len(entries) == len(expected) == len(PASSAGES)
@@ -101,7 +104,8 @@ def check_reasoning(chromium, program, model):
             assert ("verdict forced" in text_of(entry)) == (not result["finished"]), entry
         # The texts grew before the reader's eyes: the page was without a score while a part of the first stood there.
         begin = expected[0]["reasoning"].split()[0]
-        assert any("Thinking" in state and begin in state and "scores:" not in state for state in states), states[-1]
+        assert any(re.search("Thinking|Done", state) and begin in state and "scores:" not in state for state in states), \
+            states[-1]
 
 
 def check_comparison(chromium, url, folder):
@@ -123,13 +127,37 @@ def check_comparison(chromium, url, folder):
     for section in sections:
         assert section.count('class="fill"') == len(PASSAGES)
     assert "\u25b2" not in first and "\u25bc" not in first, first
-    expect_moves(places_of(sections[0]), sections[1])
+    marks = expect_moves(places_of(sections[0]), sections[1])
+    # What is read out: the rankings in a sentence, and not each piece of them.
+    best = next(passage for passage, place in places_of(sections[0]).items() if place == 1)
+    moved = sum(mark != "same place" for mark in marks)
+    assert f"Ranked 3 passages. Best: passage {best} with" in text_of(dom), text_of(dom)
+    assert (f"Compared: {moved} of 3 passages changed place." if moved else "no passage changed place.") in text_of(dom)
+    assert "aria-live" not in dom
     assert "embedded (cross-encoder)" in text_of(dom)
     # Everything that can be filled in has a name that is read out.
     for control in re.findall(r"<(?:input|select|textarea)[^>]*>", dom):
         name = re.search(r'id="([^"]*)"', control)
         assert name is None or f'for="{name.group(1)}"' in dom or re.search(
             r"<label[^>]*>[^<]*" + re.escape(control), dom), control
+
+
+def check_keyboard(chromium, url):
+    """Everything can be reached by Tab, in the order in which it is read, and Enter ranks."""
+    with Page(chromium, url + "/", "document.querySelector('#server').textContent.includes('embedded')") as page:
+        reached = []
+        for _ in range(40):
+            page.press("Tab")
+            name = page.evaluate("(e => e.id || e.dataset.name || e.className)(document.activeElement)")
+            if name in reached:
+                break
+            reached.append(name)
+        # What this model does not know is not offered.
+        assert reached[:9] == ["skip", "query", "passages", "file", "model", "max_length", "long_document_strategy",
+                               "raw_scores", "rank"], reached
+        page.evaluate("document.getElementById('query').focus()")
+        page.press("Enter")
+        page.wait("document.getElementById('summary').textContent.startsWith('Ranked 4 passages.')")
 
 
 def check_key(chromium, program):
@@ -145,13 +173,15 @@ def check_key(chromium, program):
 
 def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
+    folder = sys.argv[2] if len(sys.argv) > 2 else None
     toy = SHARED / "golden" / "rank1-toy"
     with Browser() as chromium:
         with Server(program) as url:
-            check_comparison(chromium, url, sys.argv[2] if len(sys.argv) > 2 else None)
+            check_comparison(chromium, url, folder)
+            check_keyboard(chromium, url)
             check_moves(chromium, url)
         if toy.is_dir():
-            check_reasoning(chromium, program, toy)
+            check_reasoning(chromium, program, toy, folder)
         else:
             print(f"skipped  the page of a reasoning model: {toy} is not there")
         check_key(chromium, program)

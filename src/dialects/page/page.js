@@ -35,9 +35,17 @@ async function askServer() {
     server.textContent = models.map((m) => m.id + (m.method ? " (" + m.method + ")" : "")).join(", ");
     for (const select of document.querySelectorAll("[data-name=model]"))
       select.replaceChildren(...models.map((m) => new Option(m.id, m.id)));
+    document.querySelectorAll("fieldset").forEach(offerSettings);
   } catch (error) {
     server.textContent = "The server does not answer: " + error.message;
   }
+}
+
+// Settings that the side's model does not know are not offered. Of a model that is not loaded yet nothing is known.
+function offerSettings(side) {
+  const select = side.querySelector("[data-name=model]"), model = models.find((m) => m.id === select.value);
+  for (const field of side.querySelectorAll("[data-methods]"))
+    field.hidden = Boolean(model && model.method) && !field.dataset.methods.split(" ").includes(model.method);
 }
 
 function passagesOf(text) {
@@ -63,7 +71,7 @@ function settingsOf(side) {
   for (const input of document.querySelectorAll("[data-side=" + side + "] [data-name]")) {
     const value = input.type === "checkbox" ? input.checked : input.value.trim();
     const name = input.dataset.name;
-    if (!value) continue;
+    if (!value || input.closest("[hidden]")) continue;
     if (name === "max_length" || name === "compress_ratio") settings[name] = Number(value);
     else if (name === "cutoff_layers") settings[name] = value.split(/[\s,]+/).filter(Boolean).map(Number);
     else if (value === "left") settings.truncation_side = "left";
@@ -125,9 +133,26 @@ function changeOf(place, before) {
   return make("span", up ? "up" : "down", (up ? "▲ up " : "▼ down ") + Math.abs(before - place) + " from " + before);
 }
 
+// The list, without its marks, is still read out as one.
+function makeList() {
+  const list = make("ol");
+  list.setAttribute("role", "list");
+  return list;
+}
+
+// What is read out when the rankings are there; the lists themselves would be too long.
+function summaryOf(answers, places) {
+  const [first, second] = answers, best = first.results[0];
+  const count = first.results.length + (first.results.length === 1 ? " passage" : " passages");
+  const text = "Ranked " + count + ". Best: passage " + (best.index + 1) + " with " + best.relevance_score.toPrecision(5) + ".";
+  if (!second) return text;
+  const moved = second.results.filter((result, i) => places[result.index] !== i + 1).length;
+  return text + " Compared: " + (moved ? moved + " of " + count + " changed place." : "no passage changed place.");
+}
+
 function show(section, answer, documents, places) {
   const scores = answer.results.map((r) => r.relevance_score);
-  const list = make("ol");
+  const list = makeList();
   answer.results.forEach((result, i) => {
     const item = make("li"), row = make("div", "row");
     const track = make("div", "track"), fill = make("div", "fill");
@@ -155,7 +180,7 @@ function show(section, answer, documents, places) {
 
 function showThought(section, event, documents) {
   let list = section.querySelector("ol");
-  if (!list) section.append(list = make("ol"));
+  if (!list) section.append(list = makeList());
   let item = list.querySelector("[data-index='" + event.index + "']");
   if (!item) {
     item = make("li");
@@ -183,6 +208,7 @@ function fillFromLink() {
     if (name[1] !== "." || !input) continue;
     if (input.type === "checkbox") input.checked = value === "true";
     else input.value = value;
+    offerSettings(input.closest("fieldset"));
     if (name[0] === "b" && !byId("compare").checked) byId("compare").click();
   }
   byId("form").requestSubmit();
@@ -193,7 +219,7 @@ async function submit(event) {
   const query = byId("query").value, documents = passagesOf(byId("passages").value);
   const sides = byId("compare").checked ? ["a", "b"] : ["a"];
   const message = byId("message"), ranking = byId("ranking");
-  message.textContent = "";
+  message.textContent = byId("summary").textContent = "";
   if (!documents.length) {
     message.textContent = "There are no passages to rank.";
     return;
@@ -220,6 +246,7 @@ async function submit(event) {
         answer.results.forEach((result, place) => { places[result.index] = place + 1; });
       }
     });
+    byId("summary").textContent = summaryOf(answers, places);
   } catch (error) {
     if (mine === running) {
       message.textContent = error.name === "AbortError" ? "Stopped." : error.message;
@@ -235,7 +262,10 @@ async function submit(event) {
   }
 }
 
-for (const side of document.querySelectorAll("fieldset")) side.append(byId("settings").content.cloneNode(true));
+for (const side of document.querySelectorAll("fieldset")) {
+  side.append(byId("settings").content.cloneNode(true));
+  side.addEventListener("change", () => offerSettings(side));
+}
 byId("form").addEventListener("submit", submit);
 byId("stop").addEventListener("click", () => running && running.abort());
 byId("compare").addEventListener("change", (event) => { byId("side-b").hidden = !event.target.checked; });
