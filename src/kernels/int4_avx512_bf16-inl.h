@@ -46,27 +46,6 @@ struct Int4Group {
       }
   }
 
-  // sums[kRows][32] of x (128 + q) for rows of inputs that begin at `x`.
-  template <std::size_t kRows>
-  void multiply(const std::byte* x, const Left& left, Vec (&sums)[kRows][kVecs]) const {
-    for (std::size_t r = 0; r < kRows; ++r)
-      for (std::size_t v = 0; v < kVecs; ++v) sums[r][v] = broadcast(0.0f);
-    constexpr std::size_t kInputBytes = kInWord * sizeof(bf16);
-    for (std::size_t row = 0; row < word_rows; ++row) {
-      const auto* ahead = reinterpret_cast<const std::byte*>(words + row * kPanel) + kWidenAhead;
-      __builtin_prefetch(ahead);
-      __builtin_prefetch(ahead + kLineBytes);
-      const std::byte* at = x + row * kInputBytes / kLineBytes * left.line_stride + row * kInputBytes % kLineBytes;
-      for (std::size_t v = 0; v < kVecs; ++v)
-        for_pairs_of_words(row_of_words(row, v), [&]<std::size_t kPair>(__m512bh pairs) {
-          for (std::size_t r = 0; r < kRows; ++r) {
-            const auto* input = reinterpret_cast<const std::uint32_t*>(at + r * left.row_stride) + kPair;
-            sums[r][v] = _mm512_dpbf16_ps(sums[r][v], broadcast_pair(*input), pairs);
-          }
-        });
-    }
-  }
-
   // c (+)= what a vector of such sums comes to: the outputs from v * kLanes on.
   Vec result(Vec sums, std::size_t v, float minus_input_sum, Vec c) const {
     const auto* scales = reinterpret_cast<const float*>(words + word_rows * kPanel);
@@ -96,19 +75,62 @@ inline void minus_sums_of_inputs(const LinearArgs& args, std::size_t first, std:
   }
 }
 
-template <std::size_t kRows>
-inline void mul_int4_rows(const Left& left, const std::byte* panel, std::size_t in, const float* input_sums, float* c) {
-  const std::size_t groups = groups_of(in), bytes = panel_bytes(WeightFormat::kInt4, kGroup);
-  for (std::size_t g = 0; g < groups; ++g) {
-    const Int4Group group(panel + g * bytes, min_of(kGroup, in - g * kGroup));
-    Vec sums[kRows][kVecsPerPanel];
-    group.multiply<kRows>(left.data + g * kGroup / Int4Group::kInLine * left.line_stride, left, sums);
-    for (std::size_t r = 0; r < kRows; ++r)
-      for (std::size_t v = 0; v < kVecsPerPanel; ++v) {
-        float* to = c + r * kPanel + v * kLanes;
-        store(to, group.result(sums[r][v], v, input_sums[r * groups + g], g > 0 ? load(to) : broadcast(0.0f)));
-      }
+// sums[kGroups][kRows][32] of x (128 + q) for neighbouring groups and the rows of inputs that begin at `x`. Each sum is
+// a chain, in which an instruction waits for the one before it: one row needs more chains at a time than one group has.
+template <std::size_t kRows, std::size_t kGroups>
+inline void mul_int4_groups(const std::byte* group, const std::byte* x, const Left& left, std::size_t inputs,
+                            Vec (&sums)[kGroups][kRows][kVecsPerPanel]) {
+  constexpr std::size_t kGroupBytes = panel_bytes(WeightFormat::kInt4, kGroup);
+  constexpr std::size_t kLinesInGroup = kGroup / Int4Group::kInLine;
+  constexpr std::size_t kInputBytes = Int4Group::kInWord * sizeof(bf16);
+  // Memory is asked for what follows in the order in which it lies there, a share in each step.
+  constexpr std::size_t kShare = kGroups * kGroupBytes / (kGroup / Int4Group::kInWord);
+  const std::byte* ahead = group + (kGroups == 1 ? kWidenAhead : kGroups * kGroupBytes);
+  for (auto& of_group : sums)
+    for (auto& of_row : of_group)
+      for (Vec& sum : of_row) sum = broadcast(0.0f);
+  for (std::size_t row = 0; row < inputs / Int4Group::kInWord; ++row) {
+    const std::byte* at = x + row * kInputBytes / kLineBytes * left.line_stride + row * kInputBytes % kLineBytes;
+    for (std::size_t i = 0; i < kShare; i += kLineBytes) __builtin_prefetch(ahead + i);
+    ahead += kShare;
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      const std::byte* words = group + g * kGroupBytes + row * kPanel * sizeof(std::uint32_t);
+      for (std::size_t v = 0; v < kVecsPerPanel; ++v)
+        for_pairs_of_words(load_words(reinterpret_cast<const std::uint32_t*>(words) + v * kLanes),
+                           [&]<std::size_t kPair>(__m512bh pairs) {
+                             for (std::size_t r = 0; r < kRows; ++r) {
+                               const std::byte* inputs_of_row =
+                                   at + g * kLinesInGroup * left.line_stride + r * left.row_stride;
+                               const auto* pair = reinterpret_cast<const std::uint32_t*>(inputs_of_row) + kPair;
+                               sums[g][r][v] = _mm512_dpbf16_ps(sums[g][r][v], broadcast_pair(*pair), pairs);
+                             }
+                           });
+    }
   }
+}
+
+// c[kRows, 32] for the inputs of a panel from group `first` on; kGroups of them at a time, and then less.
+template <std::size_t kRows, std::size_t kGroups>
+inline void mul_int4_rows(const Left& left, const std::byte* panel, std::size_t in, std::size_t first,
+                          const float* input_sums, float* c) {
+  const std::size_t groups = groups_of(in);
+  constexpr std::size_t kGroupBytes = panel_bytes(WeightFormat::kInt4, kGroup);
+  for (; kGroups == 1 ? first < groups : first + kGroups <= in / kGroup; first += kGroups) {
+    const std::byte* group = panel + first * kGroupBytes;
+    const std::size_t inputs = min_of(kGroup, in - first * kGroup);
+    Vec sums[kGroups][kRows][kVecsPerPanel];
+    mul_int4_groups<kRows, kGroups>(group, left.data + first * kGroup / Int4Group::kInLine * left.line_stride, left,
+                                    inputs, sums);
+    for (std::size_t g = 0; g < kGroups; ++g)
+      for (std::size_t r = 0; r < kRows; ++r)
+        for (std::size_t v = 0; v < kVecsPerPanel; ++v) {
+          float* to = c + r * kPanel + v * kLanes;
+          store(to, Int4Group(group + g * kGroupBytes, inputs)
+                        .result(sums[g][r][v], v, input_sums[r * groups + first + g],
+                                first + g > 0 ? load(to) : broadcast(0.0f)));
+        }
+  }
+  if constexpr (kGroups > 1) mul_int4_rows<kRows, kGroups / 2>(left, panel, in, first, input_sums, c);
 }
 
 // Up to kFewRows rows, as a step of generation has them: the integers go from the words straight into the sums.
@@ -120,13 +142,13 @@ inline void int4_linear_of_few_rows(const LinearArgs& args, float* input_sums) {
   for (std::size_t panel = args.first_panel; panel < end_panel; ++panel) {
     const std::byte* weights = static_cast<const std::byte*>(args.panels) + panel * bytes;
     if (args.rows == 1) {
-      mul_int4_rows<1>(left, weights, args.in, input_sums, args.scratch);
+      mul_int4_rows<1, 2>(left, weights, args.in, 0, input_sums, args.scratch);
     } else if (args.rows == 2) {
-      mul_int4_rows<2>(left, weights, args.in, input_sums, args.scratch);
+      mul_int4_rows<2, 2>(left, weights, args.in, 0, input_sums, args.scratch);
     } else if (args.rows <= 4) {
-      mul_int4_rows<4>(left, weights, args.in, input_sums, args.scratch);
+      mul_int4_rows<4, 1>(left, weights, args.in, 0, input_sums, args.scratch);
     } else {
-      mul_int4_rows<kFewRows>(left, weights, args.in, input_sums, args.scratch);
+      mul_int4_rows<kFewRows, 1>(left, weights, args.in, 0, input_sums, args.scratch);
     }
     Epilogue<Element::kBf16>(args, args.scratch, 0, args.rows, panel).rest();
   }
