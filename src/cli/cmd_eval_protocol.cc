@@ -56,6 +56,7 @@ class Evaluation {
     choice_.split = options.split;
     choice_.first_stage = options.first_stage;
     choice_.queries = options.queries;
+    choice_.bad = [this](Error error) { return bad_.meet(std::move(error)); };
   }
 
   // The first error; nothing where all went well or the user has interrupted.
@@ -263,6 +264,7 @@ void add_eval_protocol(CLI::App& app, Program& program) {
   command->add_flag(
       "--allow-mixed", options->allow_mixed,
       "With --resume: go on although model, settings or data differ from those that a ranking was begun with");
+  add_on_error(*command, options->on_error);
   command->add_flag("--json", options->json, "One JSON object with all measures");
   command->add_flag("-q,--quiet", options->quiet, "No progress bar");
   add_model_options(*command, options->model);

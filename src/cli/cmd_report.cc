@@ -6,11 +6,13 @@
 #include <unordered_set>
 
 #include "base/try.h"
+#include "cli/bad_records.h"
 #include "cli/command.h"
 #include "cli/first_stage.h"
 #include "cli/input.h"
 #include "cli/judged_runs.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/report_data.h"
 #include "cli/report_page.h"
 
@@ -27,11 +29,14 @@ struct Options {
 };
 
 // The texts of what is shown, as far as the options say where they are.
-Result<ReportTexts> read_texts(const Options& options, const ShownPassages& shown) {
+Result<ReportTexts> read_texts(const Options& options, const JudgedRuns& judged, const ShownPassages& shown) {
   ReportTexts texts;
+  ProgressBar no_bar(true);
+  BadRecords bad(options.judged.on_error, no_bar);
+  const evaluation::BadLine meet = [&bad](Error error) { return bad.meet(std::move(error)); };
   const evaluation::Collection collection = collection_of(options.collection);
   if (!collection.queries.empty()) {
-    const Result<std::vector<evaluation::Query>> queries = evaluation::read_queries(collection.queries);
+    const Result<std::vector<evaluation::Query>> queries = evaluation::read_queries(collection.queries, meet);
     if (!queries.ok()) return input_error(queries.error());
     for (const evaluation::Query& query : queries.value()) texts.queries.emplace(query.id, query.text);
   }
@@ -40,10 +45,15 @@ Result<ReportTexts> read_texts(const Options& options, const ShownPassages& show
     for (const auto& run : shown)
       for (const auto& query : run)
         for (const evaluation::ScoredPassage& passage : query) wanted.insert(passage.passage_id);
-    Result<evaluation::Passages> passages = evaluation::read_passages(collection.corpus, wanted);
+    std::unordered_set<std::string> absent;
+    for (const evaluation::JudgedQuery& query : judged.qrels.queries)
+      for (const evaluation::Judgement& judgement : query.judgements) absent.insert(judgement.passage_id);
+    Result<evaluation::Passages> passages = evaluation::read_passages(collection.corpus, wanted, meet, &absent);
     if (!passages.ok()) return input_error(passages.error());
+    RERANK_TRY(evaluation::check_judged_passages(options.judged.qrels, absent, collection.corpus, meet));
     texts.passages = std::move(passages).value();
   }
+  bad.summarize("line");
   return texts;
 }
 
@@ -57,7 +67,7 @@ Status report(const Options& options) {
   RERANK_ASSIGN(const JudgedRuns judged, read_judged_runs(options.judged, Keep::kRuns));
   RERANK_TRY(evaluation::check_unpaired(judged.measures));
   const ShownPassages shown = shown_passages(judged, options.passages);
-  RERANK_ASSIGN(const ReportTexts texts, read_texts(options, shown));
+  RERANK_ASSIGN(const ReportTexts texts, read_texts(options, judged, shown));
   nlohmann::ordered_json data = report_data(judged, shown, texts, kTextBytes);
   data["title"] = options.title;
   data["qrels"] = options.judged.qrels;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/try.h"
@@ -17,7 +18,9 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "evaluation/dataset.h"
+#include "evaluation/forms.h"
 #include "evaluation/trec.h"
+#include "io/packed_output.h"
 #include "retrieval/analyzer.h"
 #include "retrieval/bm25.h"
 
@@ -48,6 +51,34 @@ Status for_each_passage(const std::filesystem::path& corpus, retrieval::Analyzer
       bad);
 }
 
+// All ids of a corpus are too many to remember; but one that is there twice shows where a query ranks both. Takes the
+// worse of the two out of the ranking and adds the id to `repeated`.
+void take_out_repeated(std::vector<evaluation::ScoredPassage>& ranking, std::unordered_set<std::string>& repeated) {
+  std::unordered_set<std::string> met;
+  std::erase_if(ranking, [&](const evaluation::ScoredPassage& passage) {
+    if (met.insert(passage.passage_id).second) return false;
+    repeated.insert(passage.passage_id);
+    return true;
+  });
+}
+
+// Gives `bad` every line of the corpus that has one of the ids again.
+Status report_repeated(const std::filesystem::path& corpus, const std::unordered_set<std::string>& repeated,
+                       const evaluation::BadLine& bad) {
+  if (repeated.empty()) return {};
+  RERANK_ASSIGN(evaluation::TextReader reader,
+                evaluation::TextReader::open(corpus, evaluation::TextReader::Kind::kPassages));
+  std::unordered_set<std::string> met;
+  return evaluation::for_each_passage(
+      std::move(reader),
+      [&](const evaluation::TextRecord& record) -> Status {
+        if (!repeated.contains(record.id) || met.insert(record.id).second) return {};
+        return bad({Error::Code::kBadInput, fmt::format("_id \"{}\" stands in an earlier line already", record.id),
+                    record.where, "keep one of the two lines"});
+      },
+      [](const Error&) { return Status(); });
+}
+
 Status retrieve(const Options& options, ProgressBar& bar) {
   const evaluation::Collection collection = collection_of(options.collection);
   std::error_code ignored;
@@ -70,22 +101,29 @@ Status retrieve(const Options& options, ProgressBar& bar) {
   RERANK_TRY(
       for_each_passage(collection.corpus, analyzer, meet,
                        [&](const std::string&, const std::vector<std::string>& passage) { bm25.count(passage); }));
-  bad.summarize("line");
   if (!options.quiet)
     bar.note(fmt::format("{} passages counted, ranking them for {} queries", bm25.passages(), terms.size()));
   RERANK_TRY(for_each_passage(
       collection.corpus, analyzer, pass,
       [&](const std::string& id, const std::vector<std::string>& passage) { bm25.score(id, passage); }));
 
-  RERANK_ASSIGN(io::OutputFile output,
-                open_output(options.output, {collection.corpus.string(), collection.queries.string()}));
-  evaluation::RunWriter writer(std::move(output), options.method);
+  evaluation::Run run;
+  std::unordered_set<std::string> repeated;
   for (std::size_t query_idx = 0; query_idx < terms.size(); ++query_idx) {
-    std::vector<evaluation::ScoredPassage> ranking;
-    for (retrieval::Bm25::Hit& hit : bm25.take(query_idx)) ranking.push_back({std::move(hit.passage_id), hit.score});
-    RERANK_TRY(writer.write(queries.value()[query_idx].id, ranking));
+    evaluation::Ranking& ranking = run.rankings.emplace_back(evaluation::Ranking{queries.value()[query_idx].id, {}});
+    for (retrieval::Bm25::Hit& hit : bm25.take(query_idx))
+      ranking.passages.push_back({std::move(hit.passage_id), hit.score});
+    take_out_repeated(ranking.passages, repeated);
   }
-  return writer.close();
+  RERANK_TRY(report_repeated(collection.corpus, repeated, meet));
+  bad.summarize("line");
+
+  RERANK_ASSIGN(io::OutputFile file,
+                open_output(options.output, {collection.corpus.string(), collection.queries.string()}));
+  io::PackedOutput output(std::move(file), io::packing_of(options.output));
+  RERANK_TRY(evaluation::write_run(run, evaluation::Form::kTrec, options.method, {},
+                                   [&output](std::string_view lines) { return output.write(lines); }));
+  return output.close();
 }
 
 Exit run_retrieve(const Options& options) {
@@ -108,7 +146,10 @@ void add_retrieve(CLI::App& app, Program& program) {
       app.add_subcommand("retrieve", "Finds passages for queries by their words: a first stage for run");
   auto options = std::make_shared<Options>();
   add_collection_options(*command, options->collection);
-  command->add_option("-o,--output", options->output, "The ranking: a TREC run file; - for stdout")
+  command
+      ->add_option("-o,--output", options->output,
+                   "The ranking: a TREC run file, packed where its name ends in .gz or .zst; - for "
+                   "stdout")
       ->type_name("FILE|-")
       ->required();
   command->add_option("--method", options->method, "bm25 [bm25]")

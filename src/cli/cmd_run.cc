@@ -12,6 +12,7 @@
 #include "cli/model_options.h"
 #include "cli/progress.h"
 #include "cli/rerank_job.h"
+#include "io/packed_output.h"
 
 namespace rerank::cli {
 namespace {
@@ -27,6 +28,9 @@ struct Options {
 Exit run_run(const Options& options) {
   ProgressBar bar(options.quiet);
   BadRecords bad(options.on_error, bar);
+  if (io::packing_of(options.output) != io::Packing::kNone)
+    return fail({Error::Code::kBadInput, "a ranking that is written query by query is not packed", options.output,
+                 "leave out .gz or .zst; `rerank convert` packs it afterwards"});
   if (const Status named = check_collection_options(options.first_stage); !named.ok()) return fail(named.error());
   // Before the model is loaded: a wrong file should not cost the wait.
   const Result<FirstStage> stage =

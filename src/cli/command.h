@@ -22,6 +22,7 @@ void add_eval(CLI::App& app, Program& program);
 void add_eval_protocol(CLI::App& app, Program& program);
 void add_compare(CLI::App& app, Program& program);
 void add_retrieve(CLI::App& app, Program& program);
+void add_convert(CLI::App& app, Program& program);
 void add_report(CLI::App& app, Program& program);
 void add_tokenize(CLI::App& app, Program& program);
 void add_info(CLI::App& app, Program& program);

@@ -40,9 +40,9 @@ struct FirstStage {
   std::size_t not_in_split = 0;     // queries of the run that were left out
 };
 
-// A line that cannot be used, and a query or passage of the run that the data set lacks, goes through `unknown`, which
-// returns the error to stop with, or success to leave it out. Such errors, and all others, come before anything is
-// scored.
+// A line that cannot be used, a query or passage of the run that the data set lacks, and a passage that its split
+// judges and its corpus lacks, go through `unknown`, which returns the error to stop with, or success to leave it out.
+// Such errors, and all others, come before anything is scored.
 Result<FirstStage> read_first_stage(const FirstStageOptions& options, const std::function<Status(Error)>& unknown);
 
 }  // namespace rerank::cli

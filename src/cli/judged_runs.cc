@@ -45,13 +45,17 @@ Result<JudgedRuns> read_judged_runs(const JudgedRunsOptions& options, Keep keep)
     if (!run.ok()) return input_error(run.error());
     judged.evaluations.push_back(evaluation::evaluate(judged.qrels, run.value(), judged.measures));
     const evaluation::Evaluation& evaluation = judged.evaluations.back();
-    if (evaluation.missing_from_run == evaluation.queries.size())
-      return Error{Error::Code::kBadInput,
-                   fmt::format("ranks none of the {} judged queries: its first is \"{}\", the first that is judged is "
-                               "\"{}\"",
-                               evaluation.queries.size(), run.value().rankings.front().query_id,
-                               judged.qrels.queries.front().query_id),
-                   file, "name the judgements of the queries that the run was made for"};
+    if (evaluation.missing_from_run == evaluation.queries.size()) {
+      const std::string& first = run.value().rankings.front().query_id;
+      return Error{
+          Error::Code::kBadInput,
+          fmt::format("ranks none of the {} judged queries: its first is \"{}\", the first that is judged is "
+                      "\"{}\"",
+                      evaluation.queries.size(), first, judged.qrels.queries.front().query_id),
+          evaluation::first_place(file, evaluation::PairFile::kRun,
+                                  [&](std::string_view query_id, std::string_view) { return query_id == first; }),
+          "name the judgements of the queries that the run was made for"};
+    }
     if (evaluation.missing_from_run > 0)
       fmt::print(stderr, "rerank: {}: lacks {} of {} judged queries, which count 0\n", file,
                  evaluation.missing_from_run, evaluation.queries.size());

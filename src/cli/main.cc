@@ -78,6 +78,7 @@ Exit run(int argc, char** argv) {
   add_eval_protocol(app, program);
   add_compare(app, program);
   add_retrieve(app, program);
+  add_convert(app, program);
   add_report(app, program);
   add_tokenize(app, program);
   add_info(app, program);

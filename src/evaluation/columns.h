@@ -30,6 +30,7 @@ inline constexpr std::array<std::string_view, 8> kQueryColumn = {"query_id", "qi
 inline constexpr std::array<std::string_view, 10> kPassageColumn = {
     "corpus_id", "passage_id", "pid", "docid", "doc_id", "docno", "document_id", "did", "passage", "doc"};
 inline constexpr std::array<std::string_view, 4> kScoreColumn = {"score", "sim", "similarity", "rsv"};
+inline constexpr std::array<std::string_view, 1> kRankColumn = {"rank"};
 inline constexpr std::array<std::string_view, 6> kGradeColumn = {"score", "relevance", "rel",
                                                                  "grade", "label",     "judgement"};
 inline constexpr std::array<std::string_view, 9> kIdColumn = {"_id", "id",         "docid", "doc_id",  "docno",

@@ -82,24 +82,36 @@ Result<std::vector<Query>> read_queries(TextReader reader, const BadLine& bad) {
 }
 
 Status for_each_passage(TextReader reader, const TakePassage& take, const BadLine& bad) {
+  std::unordered_map<std::string, std::size_t> in_requests;  // id -> hash of the text
   while (true) {
     RERANK_ASSIGN(std::optional<TextRecord> record, next_good(reader, bad));
     if (!record) return {};
+    if (record->in_request) {
+      const std::size_t hash = std::hash<std::string>()(record->text);
+      const auto [at, is_new] = in_requests.emplace(record->id, hash);
+      if (!is_new && at->second != hash)
+        RERANK_TRY(
+            bad({Error::Code::kBadInput, fmt::format("passage \"{}\" has another text in an earlier line", record->id),
+                 record->where, "keep one of the two"}));
+      if (!is_new) continue;
+    }
     RERANK_TRY(take(std::move(*record)));
   }
 }
 
-Result<Passages> read_passages(const fs::path& file, const std::unordered_set<std::string>& wanted,
-                               const BadLine& bad) {
+Result<Passages> read_passages(const fs::path& file, const std::unordered_set<std::string>& wanted, const BadLine& bad,
+                               std::unordered_set<std::string>* absent) {
   RERANK_ASSIGN(TextReader reader, with_layout(TextReader::open(file, TextReader::Kind::kPassages)));
-  return read_passages(std::move(reader), wanted, bad);
+  return read_passages(std::move(reader), wanted, bad, absent);
 }
 
-Result<Passages> read_passages(TextReader reader, const std::unordered_set<std::string>& wanted, const BadLine& bad) {
+Result<Passages> read_passages(TextReader reader, const std::unordered_set<std::string>& wanted, const BadLine& bad,
+                               std::unordered_set<std::string>* absent) {
   Passages passages;
   RERANK_TRY(for_each_passage(
       std::move(reader),
       [&](TextRecord record) -> Status {
+        if (absent != nullptr) absent->erase(record.id);
         if (!wanted.contains(record.id)) return {};
         if (passages.contains(record.id)) return bad(repeated(record));
         passages.emplace(std::move(record.id), std::move(record.text));
@@ -109,8 +121,22 @@ Result<Passages> read_passages(TextReader reader, const std::unordered_set<std::
   return passages;
 }
 
-Result<Qrels> read_split(const fs::path& folder, const std::string& split) {
-  Result<Qrels> qrels = with_layout(read_qrels(find_collection(folder, split).qrels.string()));
+Status check_judged_passages(const fs::path& qrels, const std::unordered_set<std::string>& absent,
+                             const fs::path& corpus, const BadLine& bad) {
+  if (absent.empty()) return {};
+  return for_each_place(
+      qrels.string(), PairFile::kQrels,
+      [&](std::string_view, std::string_view passage_id) { return absent.contains(std::string(passage_id)); },
+      [&](std::string_view query_id, std::string_view passage_id, const std::string& where) -> Status {
+        return bad({Error::Code::kBadInput,
+                    fmt::format("judges passage \"{}\" for query \"{}\", which {} lacks", passage_id, query_id,
+                                corpus.filename().string()),
+                    where, "use judgements and passages of the same data set"});
+      });
+}
+
+Result<Qrels> read_split(const fs::path& folder, const std::string& split, const BadLine& bad) {
+  Result<Qrels> qrels = with_layout(read_qrels(find_collection(folder, split).qrels.string(), bad));
   if (!qrels.ok() && qrels.error().code == Error::Code::kNotFound)
     if (const std::string splits = splits_of(folder / "qrels"); !splits.empty())
       qrels.error().fix = fmt::format("this data set has the splits {}", splits);

@@ -35,16 +35,24 @@ using Passages = std::unordered_map<std::string, std::string>;  // id -> text
 Result<std::vector<Query>> read_queries(const std::filesystem::path& file, const BadLine& bad = stop_at_bad_line);
 Result<std::vector<Query>> read_queries(TextReader reader, const BadLine& bad = stop_at_bad_line);
 
-// Every passage in turn, one in memory at a time. Errors as above, without repeated ids; and those of `take`.
+// Every passage in turn, one in memory at a time; those of rank_llm's requests once each, however many requests hold
+// them. Errors as above, without repeated ids but for requests; and those of `take`.
 using TakePassage = std::function<Status(TextRecord)>;
 Status for_each_passage(TextReader reader, const TakePassage& take, const BadLine& bad = stop_at_bad_line);
 // Only the passages of `wanted`, so that a large corpus need not fit into memory; the caller looks which are missing.
+// Ids of passages that are there are taken out of `absent`, if given.
 Result<Passages> read_passages(const std::filesystem::path& file, const std::unordered_set<std::string>& wanted,
-                               const BadLine& bad = stop_at_bad_line);
+                               const BadLine& bad = stop_at_bad_line,
+                               std::unordered_set<std::string>* absent = nullptr);
 Result<Passages> read_passages(TextReader reader, const std::unordered_set<std::string>& wanted,
-                               const BadLine& bad = stop_at_bad_line);
+                               const BadLine& bad = stop_at_bad_line,
+                               std::unordered_set<std::string>* absent = nullptr);
 
 // The judgements of a split. kNotFound lists the splits that are there.
-Result<Qrels> read_split(const std::filesystem::path& folder, const std::string& split);
+Result<Qrels> read_split(const std::filesystem::path& folder, const std::string& split,
+                         const BadLine& bad = stop_at_bad_line);
+// Gives `bad` each line of the judgements that names one of the passages in `absent`.
+Status check_judged_passages(const std::filesystem::path& qrels, const std::unordered_set<std::string>& absent,
+                             const std::filesystem::path& corpus, const BadLine& bad);
 
 }  // namespace rerank::evaluation

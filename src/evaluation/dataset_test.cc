@@ -113,6 +113,24 @@ TEST(Dataset, LeavesOutBadLinesWhereThatIsAllowed) {
 }
 
 // In each collection, every passage of the first stage and every judged query has its text.
+TEST(Dataset, APassageOfSeveralRequestsIsOne) {
+  const auto request = [](const char* query, const char* text) {
+    return std::string("{\"query\":{\"qid\":\"") + query +
+           "\",\"text\":\"\"},\"candidates\":[{\"docid\":\"a\",\"score\":1," + "\"doc\":{\"text\":\"" + text +
+           "\"}}]}\n";
+  };
+  const auto read = [](const std::string& file) {
+    return read_passages(TextReader::over(io::LineReader::over(file, "f"), TextReader::Kind::kPassages), {"a"});
+  };
+  const auto same = read(request("1", "x") + request("2", "x"));
+  ASSERT_TRUE(same.ok()) << same.error().message();
+  EXPECT_EQ(same.value(), (Passages{{"a", "x"}}));
+  const auto differ = read(request("1", "x") + request("2", "y"));
+  ASSERT_FALSE(differ.ok());
+  EXPECT_EQ(differ.error().message(),
+            "f line 2: passage \"a\" has another text in an earlier line (keep one of the two)");
+}
+
 TEST(Dataset, HoldsWhatRunsAndJudgementsName) {
   RERANK_NEED_SHARED("data");
   for (const char* name : {"scifact", "cranfield", "xquad/en", "xquad/th", "cosqa", "cmrc2018"}) {

@@ -11,29 +11,17 @@ namespace {
 
 using io::Json;
 
-// An id that is a string, or a whole number as rank_llm writes some.
-Result<std::string> id_at(const Json& object, std::string_view key) {
-  RERANK_ASSIGN(const Json id, object.get(key));
-  if (id.is_string()) {
-    RERANK_ASSIGN(const std::string_view text, id.string());
-    return std::string(text);
-  }
-  const Result<std::int64_t> number = id.integer();
-  if (!number.ok()) return id.expected("a string or a whole number");
-  return std::to_string(number.value());
-}
-
 // One request of rank_llm.
 Status take_request(const Json& request, std::size_t line, const TakePair& take) {
   RERANK_ASSIGN(const Json query, request.get("query"));
-  RERANK_ASSIGN(const std::string query_id, id_at(query, "qid"));
+  RERANK_ASSIGN(const std::string query_id, text_or_number_at(query, "qid"));
   RERANK_ASSIGN(const Json candidates, request.get("candidates"));
   RERANK_ASSIGN(const simdjson::dom::array list, candidates.array());
   std::size_t index = 0;
   for (const simdjson::dom::element element : list) {
     const Json candidate = candidates.item(element, index++);
     if (!candidate.is_object()) return candidate.expected("an object");
-    RERANK_ASSIGN(const std::string passage_id, id_at(candidate, "docid"));
+    RERANK_ASSIGN(const std::string passage_id, text_or_number_at(candidate, "docid"));
     RERANK_ASSIGN(const Json score, candidate.get("score"));
     RERANK_TRY(take(query_id, passage_id, score, line));
   }
@@ -42,8 +30,8 @@ Status take_request(const Json& request, std::size_t line, const TakePair& take)
 
 Status take_line(const Json& object, std::size_t line, const TakePair& take) {
   if (object.find("candidates")) return take_request(object, line, take);
-  RERANK_ASSIGN(const std::string query_id, id_at(object, "qid"));
-  RERANK_ASSIGN(const std::string passage_id, id_at(object, "docid"));
+  RERANK_ASSIGN(const std::string query_id, text_or_number_at(object, "qid"));
+  RERANK_ASSIGN(const std::string passage_id, text_or_number_at(object, "docid"));
   RERANK_ASSIGN(const Json relevance, object.get("relevance"));
   return take(query_id, passage_id, relevance, line);
 }
@@ -80,6 +68,17 @@ Status take_flat(const Json& object, const TakePair& take) {
 }
 
 }  // namespace
+
+Result<std::string> text_or_number_at(const Json& object, std::string_view key) {
+  RERANK_ASSIGN(const Json id, object.get(key));
+  if (id.is_string()) {
+    RERANK_ASSIGN(const std::string_view text, id.string());
+    return std::string(text);
+  }
+  const Result<std::int64_t> number = id.integer();
+  if (!number.ok()) return id.expected("a string or a whole number");
+  return std::to_string(number.value());
+}
 
 bool looks_like_json(std::string_view line) {
   const std::size_t at = line.find_first_not_of(" \t\r");

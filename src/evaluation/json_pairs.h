@@ -16,6 +16,9 @@ namespace rerank::evaluation {
 using TakePair = std::function<Status(std::string_view query_id, std::string_view passage_id, const io::Json& value,
                                       std::size_t line)>;
 
+// A member that is a string, or a whole number as rank_llm writes some ids.
+Result<std::string> text_or_number_at(const io::Json& object, std::string_view key);
+
 // Whether the first line of a file that is not blank begins a JSON text.
 bool looks_like_json(std::string_view line);
 

@@ -78,7 +78,7 @@ INSTANTIATE_TEST_SUITE_P(
         MeanCase{"equal scores: the larger id first", "q 0 b 1\n", "q Q0 a 1 1 t\nq Q0 b 2 1 t\n", 1.0},
         MeanCase{"equal scores: the smaller id loses", "q 0 a 1\n", "q Q0 a 1 1 t\nq Q0 b 2 1 t\n", 0.0},
         MeanCase{"scores that are equal as floats", "q 0 b 1\n", "q Q0 a 1 1.00000001 t\nq Q0 b 2 1 t\n", 1.0},
-        MeanCase{"the rank column plays no part", "q 0 b 1\n", "q Q0 a 1 1 t\nq Q0 b 2 5 t\n", 1.0}));
+        MeanCase{"the rank column plays no part", "q 0 b 1\n", "q Q0 a 7 1 t\nq Q0 b 7 5 t\n", 1.0}));
 TEST_P(Means, AreThoseOfTrecEval) {
   const auto [why, qrels, run, p_at_1] = GetParam();
   EXPECT_EQ(mean_of(qrels, run, "P@1"), p_at_1);

@@ -17,7 +17,7 @@
 
 namespace rerank::evaluation {
 
-//   Entry    ScoredPassage or Judgement, with a passage_id
+//   Entry    what a line says, with a passage_id
 template <class Entry>
 class PairsByQuery {
  public:
@@ -65,8 +65,10 @@ class PairsByQuery {
         repeated.push_back(order[i]);
       }
       std::sort(repeated.rbegin(), repeated.rend());
-      for (const std::size_t index : repeated)
+      for (const std::size_t index : repeated) {
         group.entries.erase(group.entries.begin() + static_cast<std::ptrdiff_t>(index));
+        group.lines.erase(group.lines.begin() + static_cast<std::ptrdiff_t>(index));
+      }
     }
     return {};
   }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "evaluation/dataset.h"
 
 namespace rerank::evaluation {
 namespace fs = std::filesystem;
@@ -96,9 +97,9 @@ std::string prompted(std::string text, const std::string& query) {
   return text;
 }
 
-// Id and text of every judged query.
-Result<Texts> query_texts(const Place& place, const ProtocolData& data) {
-  RERANK_ASSIGN(const std::vector<Query> queries, read_queries(data.files.queries));
+// Id and text of every judged query. Takes those without a text out of the judgements, where that is allowed.
+Result<Texts> query_texts(const Place& place, ProtocolData& data) {
+  RERANK_ASSIGN(const std::vector<Query> queries, read_queries(data.files.queries, place.choice.bad));
   Texts texts;
   for (const Query& query : queries) texts.emplace(query.id, query.text);
   if (!data.files.instructions.empty()) {
@@ -116,15 +117,23 @@ Result<Texts> query_texts(const Place& place, const ProtocolData& data) {
                  "--prompts", "add one to the file, or leave prompts out with --no-prompts"};
   }
   Texts asked;
-  for (const JudgedQuery& query : data.qrels.queries) {
+  Status status;
+  std::erase_if(data.qrels.queries, [&](const JudgedQuery& query) {
     const auto at = texts.find(query.query_id);
-    if (at == texts.end())
-      return Error{
-          Error::Code::kBadInput,
-          fmt::format("judges query \"{}\", which {} lacks", query.query_id, data.files.queries.filename().string()),
-          data.files.qrels.string(), "use judgements and queries of the same data set"};
-    asked.emplace(query.query_id, prompt == nullptr ? at->second : prompted(*prompt, at->second));
-  }
+    if (at != texts.end()) {
+      asked.emplace(query.query_id, prompt == nullptr ? at->second : prompted(*prompt, at->second));
+      return false;
+    }
+    if (status.ok())
+      status = place.choice.bad(
+          {Error::Code::kBadInput,
+           fmt::format("judges query \"{}\", which {} lacks", query.query_id, data.files.queries.filename().string()),
+           first_place(data.files.qrels.string(), PairFile::kQrels,
+                       [&](std::string_view query_id, std::string_view) { return query_id == query.query_id; }),
+           "use judgements and queries of the same data set"});
+    return true;
+  });
+  RERANK_TRY(status);
   return asked;
 }
 
@@ -142,7 +151,7 @@ Result<std::unordered_map<std::string, std::vector<ScoredPassage>>> candidates(c
   const std::span<const std::string_view> first_stages = chosen.empty() ? protocol.first_stages : std::span(&chosen, 1);
   if (const auto run_file = place.find(first_stages)) {
     data.files.first_stage = *run_file;
-    RERANK_ASSIGN(Run run, read_run(run_file->string()));
+    RERANK_ASSIGN(Run run, read_run(run_file->string(), place.choice.bad));
     for (Ranking& ranking : run.rankings) {
       sort_by_score(ranking.passages);
       found.emplace(std::move(ranking.query_id), std::move(ranking.passages));
@@ -164,35 +173,57 @@ Result<std::unordered_map<std::string, std::vector<ScoredPassage>>> candidates(c
         .error();
   std::vector<ScoredPassage> all;
   RERANK_ASSIGN(TextReader reader, TextReader::open(data.files.corpus, TextReader::Kind::kPassages));
-  RERANK_TRY(for_each_passage(std::move(reader), [&](const TextRecord& record) -> Status {
-    all.push_back({record.id, 0});
-    return {};
-  }));
+  RERANK_TRY(for_each_passage(
+      std::move(reader),
+      [&](const TextRecord& record) -> Status {
+        all.push_back({record.id, 0});
+        return {};
+      },
+      place.choice.bad));
   for (const JudgedQuery& query : data.qrels.queries) found.emplace(query.query_id, all);
   return found;
 }
 
-Result<Passages> passage_texts(const Protocol& protocol, const ProtocolData& data) {
-  std::unordered_set<std::string> wanted;
+// The texts of all passages that are ranked; `data` loses those that the corpus lacks, where that is allowed.
+Result<Passages> passage_texts(const ProtocolChoice& choice, ProtocolData& data) {
+  std::unordered_set<std::string> wanted, absent;
   for (const ProtocolQuery& query : data.queries) wanted.insert(query.passage_ids.begin(), query.passage_ids.end());
+  for (const JudgedQuery& query : data.qrels.queries)
+    for (const Judgement& judgement : query.judgements) absent.insert(judgement.passage_id);
   Passages passages;
   RERANK_ASSIGN(TextReader reader, TextReader::open(data.files.corpus, TextReader::Kind::kPassages));
-  RERANK_TRY(for_each_passage(std::move(reader), [&](TextRecord record) -> Status {
-    if (!wanted.contains(record.id)) return {};
-    if (passages.contains(record.id))
-      return Error{Error::Code::kBadInput, fmt::format("passage \"{}\" stands in an earlier line already", record.id),
-                   record.where, "keep one of the two lines"};
-    if (protocol.strip == Protocol::Strip::kAlways || record.has_title) record.text = stripped(record.text);
-    passages.emplace(std::move(record.id), std::move(record.text));
-    return {};
-  }));
-  for (const ProtocolQuery& query : data.queries)
+  RERANK_TRY(for_each_passage(
+      std::move(reader),
+      [&](TextRecord record) -> Status {
+        absent.erase(record.id);
+        if (!wanted.contains(record.id)) return {};
+        if (passages.contains(record.id))
+          return choice.bad({Error::Code::kBadInput,
+                             fmt::format("passage \"{}\" stands in an earlier line already", record.id), record.where,
+                             "keep one of the two lines"});
+        if (choice.protocol->strip == Protocol::Strip::kAlways || record.has_title) record.text = stripped(record.text);
+        passages.emplace(std::move(record.id), std::move(record.text));
+        return {};
+      },
+      choice.bad));
+  RERANK_TRY(check_judged_passages(data.files.qrels, absent, data.files.corpus, choice.bad));
+  for (std::size_t query_idx = 0; query_idx < data.queries.size(); ++query_idx) {
+    ProtocolQuery& query = data.queries[query_idx];
+    const auto is_missing = [&](const std::string& id) { return !passages.contains(id); };
     for (const std::string& id : query.passage_ids)
-      if (!passages.contains(id))
-        return Error{Error::Code::kBadInput,
-                     fmt::format("ranks passage \"{}\" for query \"{}\", which {} lacks", id, query.id,
-                                 data.files.corpus.filename().string()),
-                     data.files.first_stage.string(), "use a ranking of the same data set"};
+      if (is_missing(id))
+        RERANK_TRY(choice.bad({Error::Code::kBadInput,
+                               fmt::format("ranks passage \"{}\" for query \"{}\", which {} lacks", id, query.id,
+                                           data.files.corpus.filename().string()),
+                               first_place(data.files.first_stage.string(), PairFile::kRun,
+                                           [&](std::string_view query_id, std::string_view passage_id) {
+                                             return query_id == query.id && passage_id == id;
+                                           }),
+                               "use a ranking of the same data set"}));
+    data.pairs -= std::erase_if(query.passage_ids, is_missing);
+    std::erase_if(data.first_stage.rankings[query_idx].passages,
+                  [&](const ScoredPassage& passage) { return is_missing(passage.passage_id); });
+  }
   return passages;
 }
 
@@ -258,7 +289,7 @@ Result<ProtocolData> read_protocol_data(const ProtocolChoice& choice, const std:
     data.qrels = std::move(examples.qrels);
   } else {
     RERANK_ASSIGN(data.files.qrels, place.need(protocol.qrels, fmt::format("judgements for {}", dataset), layout));
-    RERANK_ASSIGN(data.qrels, read_qrels(data.files.qrels.string()));
+    RERANK_ASSIGN(data.qrels, read_qrels(data.files.qrels.string(), choice.bad));
   }
   select(choice, data.qrels);
   if (!data.files.changed.empty()) {
@@ -293,7 +324,7 @@ Result<ProtocolData> read_protocol_data(const ProtocolChoice& choice, const std:
     return Error{Error::Code::kBadInput,
                  fmt::format("ranks none of the {} queries of {}", data.qrels.queries.size(), dataset),
                  data.files.first_stage.string(), "use a ranking of the same data set and split"};
-  RERANK_ASSIGN(data.passages, passage_texts(protocol, data));
+  RERANK_ASSIGN(data.passages, passage_texts(choice, data));
   return data;
 }
 

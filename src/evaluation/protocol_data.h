@@ -25,6 +25,7 @@ struct ProtocolChoice {
   std::string first_stage = {};    // a place as in Protocol::first_stages, tried alone; "": the protocol's
   const Texts* prompts = nullptr;  // of all data sets; none: queries go as they are
   std::size_t queries = 0;         // only the first of those that the protocol asks; 0: all
+  BadLine bad = stop_at_bad_line;  // what is done at a line of the data set or the first stage that cannot be used
 };
 
 // The data sets of the protocol that are there, in its order. The only one, where the folder is a data set itself.
@@ -52,7 +53,8 @@ struct ProtocolData {
 };
 
 // kNotFound names the places where a part was looked for. kBadInput, with file and line, for what cannot be used, and
-// for ids that the corpus or the queries lack; kIo, kCorrupt.
+// for ids that the corpus or the queries lack, where `choice.bad` does not let them pass: then they are left out; kIo,
+// kCorrupt.
 Result<ProtocolData> read_protocol_data(const ProtocolChoice& choice, const std::string& dataset);
 
 }  // namespace rerank::evaluation

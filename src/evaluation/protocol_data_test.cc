@@ -112,7 +112,7 @@ void write_beir(const TempFolder& folder, const std::string& name, const std::st
   folder.write(name + "/first_stage.trec", run);
 }
 constexpr const char* kRun =
-    "q1 Q0 d3 1 1 t\nq1 Q0 d2 2 9 t\nq1 Q0 d1 3 9 t\nd2 Q0 d2 1 9 t\nd2 Q0 d4 2 8 t\nd2 Q0 d3 2 7 t\n";
+    "q1 Q0 d3 3 1 t\nq1 Q0 d2 1 9 t\nq1 Q0 d1 2 9 t\nd2 Q0 d2 1 9 t\nd2 Q0 d4 2 8 t\nd2 Q0 d3 3 7 t\n";
 
 TEST(ProtocolData, JoinsTextsDropsTheQueryItselfAndKeepsTiesInTheFilesOrder) {
   const TempFolder folder;

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <vector>
 
 #include "base/try.h"
 #include "base/utf8.h"
 #include "evaluation/columns.h"
+#include "evaluation/json_pairs.h"
 #include "evaluation/topics.h"
 #include "io/json.h"
 
@@ -45,6 +47,11 @@ class LineSource : public TextReader::Source {
 
   Result<Record> next() override {
     while (true) {
+      if (!request_.empty()) {
+        TextRecord record = std::move(request_.front());
+        request_.pop_front();
+        return Record(std::move(record));
+      }
       RERANK_ASSIGN(const std::optional<io::Line> line, lines_.next());
       if (!line) return form_ == Form::kTopics ? topics_.finish(lines_.name()) : Result<Record>(Record());
       if (line->text.find_first_not_of(" \t\r") == line->text.npos) continue;
@@ -55,19 +62,20 @@ class LineSource : public TextReader::Source {
         if (topic) return topic;
         continue;
       }
-      Result<TextRecord> record = form_ == Form::kJson    ? from_json(line->text, where)
-                                  : form_ == Form::kNamed ? from_named(line->text)
-                                                          : from_tabs(line->text);
+      Result<Record> record = form_ == Form::kJson    ? from_json(line->text, where)
+                              : form_ == Form::kNamed ? from_named(line->text)
+                                                      : from_tabs(line->text);
       if (!record.ok()) {
         if (record.error().where.empty()) record.error().where = where;
         if (record.error().fix.empty()) record.error().fix = form_ == Form::kJson ? "" : kForms;
         return record.error();
       }
-      record.value().where = where;
+      if (!record.value()) continue;  // its passages wait in request_
+      record.value()->where = where;
       if (form_ != Form::kJson) {  // the JSON parser has looked already
-        RERANK_ASSIGN(record.value().text, checked(std::move(record.value().text), where));
+        RERANK_ASSIGN(record.value()->text, checked(std::move(record.value()->text), where));
       }
-      return Record(std::move(record).value());
+      return record;
     }
   }
 
@@ -90,16 +98,46 @@ class LineSource : public TextReader::Source {
     return form_ == Form::kNamed;
   }
 
-  Result<TextRecord> from_json(std::string_view line, const std::string& where) {
+  Result<Record> from_json(std::string_view line, const std::string& where) {
     RERANK_ASSIGN(const io::Json object, parser_.parse(line, {where, Error::Code::kBadInput}));
     if (!object.is_object()) return object.expected("an object");
+    if (object.find("candidates")) return from_request(object, where);
     RERANK_ASSIGN(const std::string_view id, first_of(object, {"_id", "id", "docid", "doc_id", "docno", "qid"}));
+    if (kind_ == Kind::kPassages) return passage(object, std::string(id));
+    RERANK_ASSIGN(const std::string_view text, first_of(object, {"text", "query", "question", "title"}));
+    return Record({std::string(id), std::string(text), "", false, 0, false});
+  }
+
+  static Result<Record> passage(const io::Json& object, std::string id) {
     RERANK_ASSIGN(const std::string_view text,
-                  kind_ == Kind::kQueries ? first_of(object, {"text", "query", "question", "title"})
-                                          : first_of(object, {"text", "contents", "content", "body", "passage"}));
-    if (kind_ == Kind::kQueries) return TextRecord{std::string(id), std::string(text), "", false};
+                  first_of(object, {"text", "contents", "content", "body", "passage", "segment"}));
     RERANK_ASSIGN(const std::string title, object.string_or("title", ""));
-    return TextRecord{std::string(id), joined(title, text), "", object.find("title").has_value()};
+    return Record({std::move(id), joined(title, text), "", object.find("title").has_value(), title.size(), false});
+  }
+
+  // Its query, or nothing, with its passages in request_.
+  Result<Record> from_request(const io::Json& object, const std::string& where) {
+    RERANK_ASSIGN(const io::Json query, object.get("query"));
+    if (kind_ == Kind::kQueries) {
+      RERANK_ASSIGN(std::string id, text_or_number_at(query, "qid"));
+      RERANK_ASSIGN(const std::string_view text, query.string_at("text"));
+      return Record({std::move(id), std::string(text), "", false, 0, true});
+    }
+    RERANK_ASSIGN(const io::Json candidates, object.get("candidates"));
+    RERANK_ASSIGN(const simdjson::dom::array list, candidates.array());
+    std::deque<TextRecord> passages;
+    for (const simdjson::dom::element element : list) {
+      const io::Json candidate = candidates.item(element, passages.size());
+      if (!candidate.is_object()) return candidate.expected("an object");
+      RERANK_ASSIGN(std::string id, text_or_number_at(candidate, "docid"));
+      RERANK_ASSIGN(const io::Json doc, candidate.get("doc"));
+      RERANK_ASSIGN(Record record, passage(doc, std::move(id)));
+      record->where = where;
+      record->in_request = true;
+      passages.push_back(std::move(*record));
+    }
+    request_ = std::move(passages);
+    return Record();
   }
 
   // The first of the members that is there; the error is about the first name.
@@ -109,21 +147,22 @@ class LineSource : public TextReader::Source {
     return object.string_at(*names.begin());
   }
 
-  Result<TextRecord> from_named(std::string_view line) {
+  Result<Record> from_named(std::string_view line) {
     RERANK_ASSIGN(const std::span<const std::string> fields, named_->read(line));
     if (fields[0].empty()) return Error{Error::Code::kBadInput, "the id is empty", "", ""};
     const bool has_title = kind_ == Kind::kPassages && !fields[2].empty();
-    return TextRecord{fields[0], joined(has_title ? fields[2] : "", fields[1]), "", has_title};
+    return Record({fields[0], joined(has_title ? fields[2] : "", fields[1]), "", has_title,
+                   has_title ? fields[2].size() : 0, false});
   }
 
-  Result<TextRecord> from_tabs(std::string_view line) {
+  Result<Record> from_tabs(std::string_view line) {
     split_at_tabs(line, columns_);
     const bool is_document = kind_ == Kind::kPassages && columns_.size() == 4;  // ID, URL, TITLE, TEXT
     if (columns_.size() != 2 && !is_document)
       return Error{Error::Code::kBadInput, fmt::format("has {} columns, expected 2", columns_.size()), "", ""};
     if (columns_[0].empty()) return Error{Error::Code::kBadInput, "the id is empty", "", ""};
-    return TextRecord{std::string(columns_[0]),
-                      is_document ? joined(columns_[2], columns_[3]) : std::string(columns_[1]), "", is_document};
+    return Record({std::string(columns_[0]), is_document ? joined(columns_[2], columns_[3]) : std::string(columns_[1]),
+                   "", is_document, is_document ? columns_[2].size() : 0, false});
   }
 
   io::LineReader lines_;
@@ -133,6 +172,7 @@ class LineSource : public TextReader::Source {
   std::optional<NamedColumns> named_;
   Columns columns_;
   TopicReader topics_;
+  std::deque<TextRecord> request_;  // passages of a line that holds several
 };
 
 // A folder of text files.

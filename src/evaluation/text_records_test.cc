@@ -59,6 +59,29 @@ TEST(TextRecords, FormsOfQueries) {
   EXPECT_EQ(queries("<top><num>7</num><title>x</title></top>"), "7=x");
 }
 
+TEST(TextRecords, OfRankLlmsRequests) {
+  const std::string file =
+      R"({"query":{"qid":7,"text":"why?"},"candidates":[{"docid":"a","score":2,"doc":{"title":"T","contents":"x"}},)"
+      R"({"docid":8,"score":1,"doc":{"segment":"y"}}]})"
+      "\n"
+      R"({"query":{"qid":"q2","text":"how?"},"candidates":[{"docid":"a","score":1,"doc":{"title":"T","text":"x"}}]})"
+      "\n"
+      R"({"query":{"qid":"q3","text":"who?"},"candidates":[]})"
+      "\n";
+  const auto all = [&](TextReader::Kind kind) {
+    std::string text;
+    TextReader reader = TextReader::over(io::LineReader::over(file, "f"), kind);
+    while (true) {
+      const auto record = reader.next();
+      if (!record.ok()) return text + record.error().message();
+      if (!record.value()) return text;
+      text += record.value()->id + "=" + record.value()->text + "@" + record.value()->where + ";";
+    }
+  };
+  EXPECT_EQ(all(TextReader::Kind::kQueries), "7=why?@f line 1;q2=how?@f line 2;q3=who?@f line 3;");
+  EXPECT_EQ(all(TextReader::Kind::kPassages), "a=T x@f line 1;8=y@f line 1;a=T x@f line 2;");
+}
+
 TEST(TextRecords, BadLinesAreNamedAndTheOthersRead) {
   EXPECT_EQ(passages("{\"_id\":\"a\",\"text\":\"x\"}\n{\"_id\":\"b\"}\n{\"_id\":\"c\",\"text\":\"z\"}\n"),
             "a=x; !f line 2: \"text\" is missing; c=z");

@@ -96,7 +96,7 @@ Result<std::optional<TextRecord>> TopicReader::take(std::string_view line, const
 
 Result<std::optional<TextRecord>> TopicReader::finish_topic(const std::string& where) {
   in_topic_ = false;
-  TextRecord record{cleaned(number_, "number:"), cleaned(query_, ""), where, false};
+  TextRecord record{cleaned(number_, "number:"), cleaned(query_, ""), where, false, 0, false};
   if (record.text.empty()) record.text = cleaned(title_, "topic:");
   if (record.id.empty() || record.text.empty())
     return Error{Error::Code::kBadInput,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,11 +52,12 @@ void sort_as_trec_eval(std::span<ScoredPassage> passages);
 // Reads a ranking in one of these forms, told apart by the first line:
 //   TREC      "QUERY Q0 PASSAGE RANK SCORE TAG", columns divided by blanks or tabs
 //   MS MARCO  "QUERY<TAB>PASSAGE<TAB>RANK"; the score is minus the rank
-//   named     a header that names a query, a passage and a score column, then CSV or TSV
+//   named     a header that names a query, a passage and a score column, and perhaps "rank", then CSV or TSV
 //   JSON      see json_pairs.h
 // Blank lines are passed over, packed files are unpacked. kNotFound, kIo, kCorrupt for the file; kBadInput, with file
 // and line, for a wrong number of columns, a score that is no finite float, a (query, passage) pair that is there
-// twice, where `bad` does not let it pass; or for no pair at all.
+// twice, a query whose scores rise from a rank to a later one, where `bad` does not let it pass; or for no pair at all.
+// Where such a query passes it is kept whole: its scores count, and its ranks do not.
 Result<Run> read_run(const std::string& path, const BadLine& bad = stop_at_bad_line);
 Result<Run> read_run(io::LineReader lines, const BadLine& bad = stop_at_bad_line);
 
@@ -67,6 +69,16 @@ Result<Run> read_run(io::LineReader lines, const BadLine& bad = stop_at_bad_line
 // Errors are those of read_run, with a relevance that is no integer.
 Result<Qrels> read_qrels(const std::string& path, const BadLine& bad = stop_at_bad_line);
 Result<Qrels> read_qrels(io::LineReader lines, const BadLine& bad = stop_at_bad_line);
+
+// Goes through the pairs of a file again, to say where those stand that turned out to be wrong. Each pair that `picks`
+// is given to `at` with its place, "run.trec line 17" or "run.json: q1.d1"; an error of `at` ends it. Nothing is given
+// of a file that cannot be read a second time, as a pipe.
+enum class PairFile { kRun, kQrels };
+using PickPair = std::function<bool(std::string_view query_id, std::string_view passage_id)>;
+using AtPlace = std::function<Status(std::string_view query_id, std::string_view passage_id, const std::string& where)>;
+Status for_each_place(const std::string& path, PairFile kind, const PickPair& picks, const AtPlace& at);
+// The place of the first pair that `picks`; the file where that cannot be said.
+std::string first_place(const std::string& path, PairFile kind, const PickPair& picks);
 
 // Writes a run query by query, so that what was ranked is on disk before the next query begins.
 class RunWriter {

@@ -66,7 +66,10 @@ INSTANTIATE_TEST_SUITE_P(
                      "q1: d1=2 d2=1"},
         AcceptedCase{"blank lines", "\n  \nq1 Q0 d1 1 2 t\n\n", "q1: d1=2"},
         AcceptedCase{"a query in two places", "q1 Q0 a 1 2 t\nq2 Q0 a 1 2 t\nq1 Q0 b 2 1 t\n", "q1: a=2 b=1; q2: a=2"},
-        AcceptedCase{"ranks play no part", "q1 Q0 a x 1 t\nq1 Q0 b -1 2 t\n", "q1: a=1 b=2"},
+        AcceptedCase{"ranks that are none", "q1 Q0 a x 1 t\nq1 Q0 b -1 2 t\n", "q1: a=1 b=2"},
+        AcceptedCase{"one rank for all", "q1 Q0 a 1 1 t\nq1 Q0 b 1 2 t\n", "q1: a=1 b=2"},
+        AcceptedCase{"lines in any order, ties by rank", "q1 Q0 b 2 1 t\nq1 Q0 c 3 1 t\nq1 Q0 a 1 2 t\n",
+                     "q1: b=1 c=1 a=2"},
         AcceptedCase{"ids are bytes", "\xE4 Q0 \xC3\xA4/#1 1 1 t\n", "\xE4: \xC3\xA4/#1=1"},
         AcceptedCase{"all ways to write a number", "q Q0 a 1 +1e2 t\nq Q0 b 1 .5 t\nq Q0 c 1 -0 t\n",
                      "q: a=100 b=0.5 c=-0"},
@@ -129,6 +132,10 @@ INSTANTIATE_TEST_SUITE_P(
                     "r.trec line 2: query: \"qid\" is missing"},
         RefusedCase{"a JSON pair twice", R"({"q": {"d": 1, "d": 2}})",
                     "r.trec: query q and passage d stand there twice"},
+        RefusedCase{"a score above that of an earlier rank", "q Q0 a 1 3 t\nr Q0 a 1 1 t\nq Q0 b 3 2 t\nq Q0 c 2 1 t\n",
+                    "r.trec line 3: query q has score 2 at rank 3, and 1 at rank 2 in line 4 (scores have to fall"},
+        RefusedCase{"the same with named columns", "qid,docid,rank,score\nq,a,0,1\nq,b,1,2\n",
+                    "r.trec line 3: query q has score 2 at rank 1, and 1 at rank 0 in line 2"},
         RefusedCase{"two signs", "q Q0 a 1 +-1 t\n", "score is \"+-1\""},
         RefusedCase{"a pair twice", "q Q0 a 1 2 t\nr Q0 a 1 2 t\n\nq Q0 a 2 1 t\n",
                     "r.trec line 4: query q and passage a stand in line 1 already (keep one"}));
@@ -212,9 +219,9 @@ TEST(RunWriter, WritesWhatReadsBackTheSame) {
   auto output = io::OutputFile::open(path);
   ASSERT_TRUE(output.ok());
   RunWriter writer(std::move(output).value(), "my tag");
-  const std::vector<ScoredPassage> first = {{"a", 0.1F}, {"b", -5.6520915F}, {"c", 1e-30F}};
+  const std::vector<ScoredPassage> first = {{"a", 0.1F}, {"b", 1e-30F}, {"c", -5.6520915F}};
   ASSERT_TRUE(writer.write("q1", first).ok());
-  EXPECT_EQ(read_file(path), "q1 Q0 a 1 0.1 my_tag\nq1 Q0 b 2 -5.6520915 my_tag\nq1 Q0 c 3 1e-30 my_tag\n");
+  EXPECT_EQ(read_file(path), "q1 Q0 a 1 0.1 my_tag\nq1 Q0 b 2 1e-30 my_tag\nq1 Q0 c 3 -5.6520915 my_tag\n");
   ASSERT_TRUE(writer.write("q2", std::vector<ScoredPassage>{{"a", 16777217.0F}}).ok());
   ASSERT_TRUE(writer.close().ok());
   const auto run = read_run(path);
@@ -236,6 +243,41 @@ TEST(RunWriter, RefusesWhatWouldNotReadBack) {
   EXPECT_FALSE(writer.write("q2", std::vector<ScoredPassage>{{"a", 1}, {"b\n", 1}}).ok());
   EXPECT_FALSE(writer.write("q2", std::vector<ScoredPassage>{{"a", 1}, {"b", nan}}).ok());
   EXPECT_EQ(read_file(path), "q1 Q0 a 1 1 tag\n");
+}
+
+TEST(BadLines, AQueryWhoseRanksContradictItsScoresIsKept) {
+  std::vector<std::string> met;
+  const BadLine note = [&](const Error& error) -> Status {
+    met.push_back(error.where);
+    return {};
+  };
+  const auto run = read_run(
+      io::LineReader::over("q Q0 a 1 1 t\nq Q0 b 2 2 t\nq Q0 b 2 9 t\nq Q0 c 3 3 t\nr Q0 a 1 1 t\n", "r.trec"), note);
+  ASSERT_TRUE(run.ok()) << run.error().message();
+  EXPECT_EQ(text_of(run.value()), "q: a=1 b=2 c=3; r: a=1");
+  EXPECT_EQ(met, (std::vector<std::string>{"r.trec line 3", "r.trec line 2"})) << "the repeated line, then one a query";
+}
+
+TEST(Places, OfPairsInEveryForm) {
+  const TempFolder folder;
+  const auto first = [&](const char* name, const std::string& text, PairFile kind) {
+    const std::string path = folder.write(name, text);
+    const std::string place = first_place(
+        path, kind, [](std::string_view query, std::string_view passage) { return query == "q2" && passage == "b"; });
+    return place.substr(folder.path().string().size() + 1);
+  };
+  EXPECT_EQ(first("run.trec", "q1 Q0 b 1 2 t\nbad\nq2 Q0 a 1 2 t\nq2 Q0 b 2 1 t\n", PairFile::kRun), "run.trec line 4");
+  EXPECT_EQ(first("run.tsv", "q1\tb\t1\nq2\tb\t1\n", PairFile::kRun), "run.tsv line 2");
+  EXPECT_EQ(first("run.csv", "qid,docid,score\nq2,b,1\n", PairFile::kRun), "run.csv line 2");
+  EXPECT_EQ(first("run.json", R"({"q1": {"b": 1}, "q2": {"b": 2}})", PairFile::kRun), "run.json: q2.b");
+  EXPECT_EQ(first("run.jsonl",
+                  "{\"query\":{\"qid\":\"q1\"},\"candidates\":[]}\n"
+                  "{\"query\":{\"qid\":\"q2\"},\"candidates\":[{\"docid\":\"b\",\"score\":1}]}\n",
+                  PairFile::kRun)
+                .substr(0, 16),
+            "run.jsonl line 2");
+  EXPECT_EQ(first("qrels.txt", "q2 0 b 1\n", PairFile::kQrels), "qrels.txt line 1");
+  EXPECT_EQ(first("other.txt", "q2 0 c 1\n", PairFile::kQrels), "other.txt") << "not there";
 }
 
 TEST(BadLines, AreLeftOutWhereThatIsAllowed) {

@@ -6,7 +6,9 @@
 namespace rerank::testing {
 namespace {
 
-constexpr const char* kCommands[] = {"rank", "score", "run", "eval", "tokenize", "info", "bench", "verify", "quantize"};
+constexpr const char* kCommands[] = {"rank",     "score",    "run",      "eval",     "eval-protocol", "compare",
+                                     "retrieve", "convert",  "report",   "tokenize", "info",          "bench",
+                                     "verify",   "quantize", "generate", "serve",    "pull",          "models"};
 
 class Arguments : public ProgramTest {};
 

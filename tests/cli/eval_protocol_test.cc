@@ -221,6 +221,31 @@ TEST_F(EvalProtocol, SaysWhatIsWrong) {
   }
 }
 
+TEST_F(EvalProtocol, IdsThatTheDataSetLacksAreNamedAndLeftOutWhenAsked) {
+  struct Row {
+    std::string file, text;
+    const char* message;
+  };
+  const Row rows[] = {
+      {"first_stage.trec", "q1 Q0 d1 1 3 t\nq1 Q0 d9 2 2 t\nd2 Q0 d3 1 3 t\n",
+       "first_stage.trec line 2: ranks passage \"d9\" for query \"q1\", which corpus.jsonl lacks"},
+      {"qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t1\nd2\td3\t1\nq7\td1\t1\n",
+       "test.tsv line 4: judges query \"q7\", which queries.jsonl lacks"},
+      {"qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t1\nd2\td3\t1\nd2\td8\t0\n",
+       "test.tsv line 4: judges passage \"d8\" for query \"d2\", which corpus.jsonl lacks"},
+  };
+  for (const Row& row : rows) {
+    write_beir("data/scifact");
+    write("data/scifact/" + row.file, row.text);
+    const Outcome refused = evaluate({"lb-beir", "--data", "data"});
+    EXPECT_EQ(refused.exit, 1);
+    EXPECT_NE(refused.err.find(row.message), std::string::npos) << refused.err;
+    const json report = evaluate_json({"lb-beir", "--data", "data", "--on-error", "skip"});
+    EXPECT_EQ(report["datasets"][0]["queries"], 2) << row.message;
+    EXPECT_EQ(report["mean"]["reranked"]["nDCG@10"], 1) << row.message;
+  }
+}
+
 // On the real collection the figures are those that run and eval give.
 TEST_F(EvalProtocol, EqualsRunAndEvalOnSciFact) {
   RERANK_NEED_SHARED("data/scifact");

@@ -123,11 +123,29 @@ TEST_F(Eval, LeavesOutBadLinesOnlyWhenAsked) {
   EXPECT_NE(outcome.err.find("2 bad lines skipped"), std::string::npos) << outcome.err;
 }
 
+TEST_F(Eval, ScoresThatRiseFromRankToRankAreUsedOnlyWhenAsked) {
+  write("rising.trec", "q1 Q0 b 1 1 x\nq1 Q0 a 2 2 x\n");
+  std::vector<std::string> arguments = {"eval", "--qrels", "qrels.txt", "--run", "rising.trec", "--measures", "P@1"};
+  const Outcome refused = run(arguments);
+  EXPECT_EQ(refused.exit, 1);
+  EXPECT_NE(refused.err.find("rising.trec line 2: query q1 has score 2 at rank 2, and 1 at rank 1 in line 1"),
+            std::string::npos)
+      << refused.err;
+  arguments.insert(arguments.end(), {"--on-error", "skip"});
+  const Outcome used = run(arguments);
+  EXPECT_EQ(used.exit, 0) << used.err;
+  write("flat.trec", "q1 Q0 b 1 1 x\nq1 Q0 a 1 2 x\n");
+  arguments[4] = "flat.trec";
+  const auto mean = [](const std::string& table) { return table.substr(table.rfind(' ')); };
+  EXPECT_EQ(mean(used.out), mean(run(arguments).out)) << "its scores count";
+}
+
 TEST_F(Eval, RunsOfOtherQueriesAreRefused) {
   write("other.trec", "z1 Q0 a 1 3 x\n");
   const Outcome outcome = run({"eval", "--qrels", "qrels.txt", "--run", "other.trec"});
   EXPECT_EQ(outcome.exit, 1);
-  EXPECT_NE(outcome.err.find("other.trec: ranks none of the 2 judged queries"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("other.trec line 1: ranks none of the 2 judged queries"), std::string::npos)
+      << outcome.err;
 }
 
 }  // namespace

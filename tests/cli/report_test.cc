@@ -115,6 +115,19 @@ TEST_F(Report, RefusesStatsOfAnotherRun) {
   }
 }
 
+TEST_F(Report, JudgementsOfOtherPassagesAreUsedOnlyWhenAsked) {
+  write("qrels.txt", "q1 0 d1 1\nq2 0 d2 2\nq2 0 d7 1\n");
+  std::vector<std::string> arguments = {"report",     "a.trec",   "--qrels",    "qrels.txt", "--corpus",
+                                        "corpus.tsv", "--topics", "topics.tsv", "--output",  "r.html"};
+  const Outcome refused = run(arguments);
+  EXPECT_EQ(refused.exit, 1);
+  EXPECT_NE(refused.err.find("qrels.txt line 3: judges passage \"d7\" for query \"q2\", which corpus.tsv lacks"),
+            std::string::npos)
+      << refused.err;
+  arguments.insert(arguments.end(), {"--on-error", "skip"});
+  EXPECT_EQ(run(arguments).exit, 0);
+}
+
 TEST_F(Report, WorksWithoutTextsAndWithOneRun) {
   const Outcome outcome =
       run({"report", "a.trec", "--qrels", "qrels.txt", "--output", "report.html", "--passages", "1"});

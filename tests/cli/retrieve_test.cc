@@ -57,6 +57,12 @@ TEST_F(Retrieve, RanksByWordsInEveryForm) {
   EXPECT_EQ(ranked(retrieve("notes", "topics.tsv").out), "q1:d1.txt,d2.md q2:d3.txt");
   EXPECT_EQ(ranked(retrieve("corpus.tsv", "topics.tsv", {"--top-k", "1"}).out), "q1:d1 q2:d3");
   EXPECT_EQ(ranked(retrieve("corpus.tsv", "topics.tsv", {"--analyzer", "neutral"}).out), "q1:d2 q2:d3");
+  ASSERT_EQ(run({"retrieve", "--corpus", "corpus.tsv", "--topics", "topics.tsv", "--output", "r.trec.zst"}).exit, 0);
+  ASSERT_EQ(run({"convert", "--run", "r.trec.zst", "--to", "trec", "--output", "r.trec"}).exit, 0);
+  std::string unpacked = outcome.out;  // whose tag is another
+  for (std::size_t at = unpacked.find(" bm25\n"); at != unpacked.npos; at = unpacked.find(" bm25\n", at))
+    unpacked.replace(at, 6, " r.trec\n");
+  EXPECT_EQ(read("r.trec"), unpacked);
   write("zh.tsv", "d1\t北京大学\nd2\t上海\n");
   write("zh-topics.tsv", "q\t北京\n");
   EXPECT_EQ(ranked(retrieve("zh.tsv", "zh-topics.tsv", {"--analyzer", "cjk"}).out), "q:d1");
@@ -93,6 +99,18 @@ TEST_F(Retrieve, NamesBadInputAndLeavesItOutWhenAsked) {
     EXPECT_NE(outcome.err.find(row.message), std::string::npos) << outcome.err;
   }
   EXPECT_NE(read("corpus.tsv"), "");
+}
+
+TEST_F(Retrieve, APassageThatIsThereTwiceIsNamedAndRankedOnce) {
+  write("twice.tsv", "d1\tpandas eat\nd2\tcars\nd1\tpandas\n");
+  const Outcome stopped = retrieve("twice.tsv", "topics.tsv");
+  EXPECT_EQ(stopped.exit, 1);
+  EXPECT_EQ(stopped.out, "");
+  EXPECT_NE(stopped.err.find("twice.tsv line 3: _id \"d1\" stands in an earlier line already"), std::string::npos)
+      << stopped.err;
+  const Outcome skipped = retrieve("twice.tsv", "topics.tsv", {"--on-error", "skip"});
+  EXPECT_EQ(skipped.exit, 0) << skipped.err;
+  EXPECT_EQ(ranked(skipped.out), "q1:d1 q2:d2");
 }
 
 // BM25 on SciFact as published for Anserini's flat index (BEIR's regressions): nDCG@10 0.679.

@@ -200,6 +200,36 @@ TEST_F(Run, AnUnknownPassageOrQueryIsNamedWithItsLine) {
   }
 }
 
+TEST_F(Run, UnknownIdsAreNamedInEveryFormOfARun) {
+  struct Row {
+    std::string text, place;
+  };
+  const Row rows[] = {
+      {"q2\td1\t1\nq1\td9\t1\n", "first.trec line 2: passage \"d9\" is not in corpus.jsonl"},
+      {"qid,docid,score\nq2,d1,1\nq9,d1,1\n", "first.trec line 3: query \"q9\" is not in queries.jsonl"},
+      {R"({"q2": {"d1": 1}, "q1": {"d9": 2}})", "first.trec: q1.d9: passage \"d9\""}};
+  for (const Row& row : rows) {
+    write("first.trec", row.text);
+    const Outcome outcome = rerank_set();
+    EXPECT_EQ(outcome.exit, 1);
+    EXPECT_NE(outcome.err.find(row.place), std::string::npos) << outcome.err;
+  }
+}
+
+TEST_F(Run, AJudgedPassageThatTheCorpusLacksIsNamedWithItsLine) {
+  write("set/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\td9\t0\n");
+  write("first.trec", "q1 Q0 d1 1 3 bm25\n");
+  const Outcome fails = rerank_set();
+  EXPECT_EQ(fails.exit, 1);
+  EXPECT_NE(fails.err.find("test.tsv line 3: judges passage \"d9\" for query \"q1\", which corpus.jsonl lacks"),
+            std::string::npos)
+      << fails.err;
+  const Outcome skips = rerank_set({"--on-error", "skip"});
+  EXPECT_EQ(skips.exit, 0) << skips.err;
+  EXPECT_NE(skips.err.find("test.tsv line 3"), std::string::npos) << skips.err;
+  EXPECT_EQ(ranking(), std::vector<std::string>{"q1 d1 1"});
+}
+
 TEST_F(Run, AQueryWithoutAnyKnownPassageIsLeftOut) {
   for (const char* run_file : {"q2 Q0 d1 1 9 bm25\nq1 Q0 d9 2 4 bm25\n", "q1 Q0 d9 2 4 bm25\nq2 Q0 d1 1 9 bm25\n"}) {
     write("first.trec", run_file);
@@ -232,6 +262,13 @@ TEST_F(Run, BadFilesAreNamed) {
     EXPECT_EQ(outcome.exit, 1) << why << '\n' << outcome.err;
     EXPECT_NE(outcome.err.find(expected), std::string::npos) << why << '\n' << outcome.err;
   }
+}
+
+TEST_F(Run, APackedOutputIsRefused) {
+  const Outcome outcome = run({"run", "--dataset", "set", "--run", "first.trec", "--output", "out.trec.gz"});
+  EXPECT_EQ(outcome.exit, 1);
+  EXPECT_NE(outcome.err.find("out.trec.gz: a ranking that is written query by query is not packed"), std::string::npos)
+      << outcome.err;
 }
 
 TEST_F(Run, AFolderThatIsNoDatasetAndAFullDisk) {

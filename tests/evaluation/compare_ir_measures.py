@@ -7,8 +7,9 @@ gdeval.pl (where there is Perl; it prints 5 digits), Judged from ir_measures its
 it is not installed). These order equal scores each in a way of their own, and we all of them as trec_eval does; so they are
 given the run in trec_eval's order, with scores that have no ties.
 
-Compared are the first stages of the collections under --data, if they are there, and runs made up here: full of ties,
-with scores that only a double tells apart, graded and negative judgements, missing and unjudged queries.
+Compared are, of the collections under --data, if they are there, the first stages, the rankings that `rerank retrieve` finds
+and those that `rerank run` makes of some of them; and runs made up here: full of ties, with scores that only a double tells
+apart, graded and negative judgements, missing and unjudged queries.
 
 Exits 77 (skipped) when no Python here has ir_measures.
 """
@@ -154,9 +155,19 @@ def made_up(rng, scores):
     return qrels, run
 
 
+def own_runs(rerank, dataset, folder):
+    """Rankings of a collection that our own commands make: all queries by words, and some of those by the model."""
+    words, model = pathlib.Path(folder) / "words.trec", pathlib.Path(folder) / "model.trec"
+    subprocess.run([rerank, "retrieve", "--dataset", dataset, "--output", words, "--analyzer", "neutral", "--quiet"], check=True)
+    subprocess.run([rerank, "run", "--dataset", dataset, "--run", words, "--output", model, "--quiet", "--queries", "20",
+                    "--top-k", "10", "--max-length", "64"], check=True)
+    return [words, model]
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--program", required=True, help="the print_measures of this build")
+    arguments.add_argument("--rerank", help="the rerank of this build")
     arguments.add_argument("--data", help="folder with collections in BEIR's layout")
     arguments = arguments.parse_args()
 
@@ -180,10 +191,13 @@ def main():
 
     runs = sorted(pathlib.Path(arguments.data).glob("**/run.*.txt")) if arguments.data else []
     for run_file in runs:
-        qrels_file = run_file.parent / "qrels" / "test.tsv"
-        label = str(run_file.relative_to(arguments.data))
-        different += compare(label, arguments.program, qrels_file, run_file, list(read_beir_qrels(qrels_file)),
-                             list(ir_measures.read_trec_run(str(run_file))))
+        dataset = run_file.parent
+        with tempfile.TemporaryDirectory() as folder:
+            for compared in [run_file, *(own_runs(arguments.rerank, dataset, folder) if arguments.rerank else [])]:
+                different += compare(f"{dataset.relative_to(arguments.data)} {compared.name}", arguments.program,
+                                     dataset / "qrels" / "test.tsv", compared,
+                                     list(read_beir_qrels(dataset / "qrels" / "test.tsv")),
+                                     list(ir_measures.read_trec_run(str(compared))))
     if not runs:
         print("the collections are not here: only the runs made up here were compared")
     return 1 if different else 0
