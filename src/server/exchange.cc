@@ -170,21 +170,39 @@ void Exchange::run(dialects::ScoreJob job) {
   pairs_ = job.pairs.size();
   counted_as_ = job.is_prediction ? &services_.metrics.predictions : &services_.metrics.requests;
   (pairs_ == 1 ? counted_as_->single : counted_as_->batch).add();
-  if (job.fitting.needed()) {
-    LoadedModel& model = *services_.models.find(job.model);
-    const dialects::TextTools tools{
-        [&](std::span<const Pair> pairs, const ScoreOptions& options) { return model.engine.measure(pairs, options); },
-        [&](std::string_view text) { return model.tokenizer.tokens(text, false); },
-        services_.models.catalog()->limits.max_documents * kBytesPerPair, kBytesPerPair};
-    auto fitted = dialects::fit(std::move(job), incoming_.request, tools);
-    if (auto* response = std::get_if<HttpResponse>(&fitted)) {
-      failure_ = Metrics::kValidation;
-      return answer(std::move(*response));
-    }
-    job = std::move(std::get<dialects::ScoreJob>(fitted));
-    pairs_ = job.pairs.size();
+  if (!job.fitting.needed()) {
+    if (hold(job)) submit(std::move(job));
+    return;
   }
-  if (hold(job)) submit(std::move(job));
+  const auto given = std::make_shared<dialects::ScoreJob>(std::move(job));
+  boost::asio::post(services_.fitters, [self = shared_from_this(), given] {
+    if (self->claimed_) return;
+    try {
+      self->fit(std::move(*given));
+    } catch (const std::exception& error) {
+      self->later([why = std::string(error.what())](Exchange& exchange) { exchange.refuse({Kind::kInternal, why}); });
+    }
+  });
+}
+
+// Away from the strand, which waits for this.
+void Exchange::fit(dialects::ScoreJob job) {
+  const LoadedModel& model = *services_.models.find(job.model);
+  const dialects::TextTools tools{
+      [&](std::span<const Pair> pairs, const ScoreOptions& options) { return model.engine.measure(pairs, options); },
+      [&](std::string_view text) { return model.tokenizer.tokens(text, false); },
+      services_.models.catalog()->limits.max_documents * kBytesPerPair, kBytesPerPair};
+  const auto fitted = std::make_shared<std::variant<dialects::ScoreJob, HttpResponse>>(
+      dialects::fit(std::move(job), incoming_.request, tools));
+  later([fitted](Exchange& exchange) {
+    if (auto* response = std::get_if<HttpResponse>(fitted.get())) {
+      exchange.failure_ = Metrics::kValidation;
+      return exchange.answer(std::move(*response));
+    }
+    auto& made = std::get<dialects::ScoreJob>(*fitted);
+    exchange.pairs_ = made.pairs.size();
+    if (exchange.hold(made)) exchange.submit(std::move(made));
+  });
 }
 
 void Exchange::submit(dialects::ScoreJob given) {

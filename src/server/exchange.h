@@ -31,6 +31,7 @@ struct Services {
   const ServerOptions& options;
   boost::asio::io_context& io;        // timers
   boost::asio::thread_pool& readers;  // parsing and writing of bodies, away from the I/O thread
+  boost::asio::thread_pool& fitters;  // tokenizing many long texts: nobody who is to be read waits for that
   Models& models;
   Metrics& metrics;
   Log& log;
@@ -69,6 +70,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   bool is_ready(std::size_t model);
   bool enter(std::size_t model, std::optional<std::chrono::milliseconds> timeout);
   bool hold(const dialects::ScoreJob& job);
+  void fit(dialects::ScoreJob job);
   void submit(dialects::ScoreJob job);
   void finish_scores(const dialects::ScoreJob& job, std::vector<Result<Score>> scores, double queue_s);
   void finish_partly(const dialects::ScoreJob& job, const ScoreQueue::Part& part);

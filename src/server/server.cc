@@ -29,6 +29,7 @@ namespace {
 
 // Bodies are parsed and written by so many threads at most: the models need the processor more.
 constexpr unsigned kMostReaders = 4;
+constexpr unsigned kFitters = 2;
 constexpr std::size_t kSpareFiles = 64;  // for models, logs and what the system needs
 constexpr std::chrono::milliseconds kDrainLook{10};
 constexpr std::size_t kFewDocuments = 1000;  // are never too many
@@ -68,7 +69,7 @@ class Server::Impl final : public RequestHandler {
         log_(options_.log_descriptor),
         models_(std::move(models), make_catalog(), options_.lazy, options_.batch_tokens, options_.retry_after,
                 metrics_),
-        services_{options_, io_, readers_, models_, metrics_, log_, held_},
+        services_{options_, io_, readers_, fitters_, models_, metrics_, log_, held_},
         limits_{{options_.max_head_bytes, options_.max_body_bytes},
                 options_.head_timeout,
                 options_.idle_timeout,
@@ -81,6 +82,7 @@ class Server::Impl final : public RequestHandler {
   // What is under way holds connections, and those hold on to io_: all of it has to go before io_ does.
   ~Impl() override {
     listener_.close();
+    fitters_.join();
     readers_.join();
     models_.stop();
     io_.restart();
@@ -142,6 +144,7 @@ class Server::Impl final : public RequestHandler {
   Metrics metrics_;
   Log log_;
   boost::asio::thread_pool readers_{std::clamp(std::thread::hardware_concurrency(), 2u, kMostReaders)};
+  boost::asio::thread_pool fitters_{kFitters};
   Models models_;
   HeldMemory held_{options_.max_held_bytes};
   Services services_;
