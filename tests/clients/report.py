@@ -65,6 +65,8 @@ def check_plots(report, data):
     assert report.count("#latency figure:nth-child(2) circle") == len(data["queries"])
     assert report.count("#calibration figure") == 1, "BM25 scores are no probabilities"
     assert report.count("#sorted rect") == len(data["queries"])
+    numbers = report.texts("#work td, figcaption, svg text, .passage .soft")
+    assert not [text for text in numbers if "e+" in text], "no numbers as 1.00e+3"
 
 
 def check_sorting(report, data):
