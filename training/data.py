@@ -64,22 +64,3 @@ def collate(pairs, max_length):
         types[row, 2 + len(q):end] = 1
         mask[row, :end] = 1
     return ids, types, mask
-
-
-class Source:
-    """One training file: token ids of its queries and passages, and the pairs between them."""
-
-    def __init__(self, data_dir, name, tokenizer):
-        self.name = name
-        base = os.path.join(data_dir, name)
-        passages = read_lines(base + ".passages.jsonl.gz")
-        pairs = read_lines(base + ".pairs.jsonl.gz")
-        self.passages = tokenize(tokenizer, [join_title(p) for p in passages])
-        self.queries = tokenize(tokenizer, [p["query"] for p in pairs])
-        self.positives = [p["positive"] for p in pairs]
-        self.negatives = [p["negatives"] for p in pairs]
-        # A query that stands in several pairs has several positives; none of them may serve as its negative.
-        answers = {}
-        for pair in pairs:
-            answers.setdefault(pair["query"], set()).add(pair["positive"])
-        self.answers = [answers[p["query"]] for p in pairs]

@@ -109,11 +109,11 @@ def main(argv=None):
     torch.set_num_threads(args.threads)
     tokenizer = data.load_tokenizer(args.model or args.base)
     model = base = None
+    dtype = torch.float32 if args.float32 else torch.bfloat16
     if args.model:
-        dtype = torch.float32 if args.float32 else torch.bfloat16
         model = AutoModelForSequenceClassification.from_pretrained(args.model, dtype=dtype).eval()
     if args.base:
-        base = AutoModel.from_pretrained(args.base, dtype=torch.float32).eval()
+        base = AutoModel.from_pretrained(args.base, dtype=dtype).eval()
     rows = []
     for name in args.collections:
         begin = time.time()

@@ -1,12 +1,4 @@
-"""Writes a trained checkpoint as an ordinary Hugging Face folder: BertForSequenceClassification in F16, one label.
-
-The checkpoint is a .pt file of train.py; its exponential average is taken where --weights says so. With --untrained the
-base weights get a fresh head instead: a stand-in with the final layout.
-
-Example:
-  python export.py --base base/model --checkpoint run/last.pt --weights average --out ../models/embedded
-"""
-import argparse
+"""Writes trained weights as an ordinary Hugging Face folder: BertForSequenceClassification in F16, one label."""
 import json
 import os
 
@@ -20,7 +12,16 @@ CONFIG_KEYS = ["attention_probs_dropout_prob", "hidden_act", "hidden_dropout_pro
                "num_hidden_layers", "pad_token_id", "type_vocab_size", "vocab_size"]
 
 
-def write_model(out, config, tensors, base):
+def calibrated(weights, scale, offset):
+    """The weights with scale x score + offset folded into the head."""
+    head = {"classifier.weight": weights["classifier.weight"] * scale,
+            "classifier.bias": weights["classifier.bias"] * scale + offset}
+    return {**weights, **head}
+
+
+def write_model(out, base, tensors):
+    from transformers import AutoModelForSequenceClassification
+
     os.makedirs(out, exist_ok=True)
     tensors = {name: t.to(torch.float16).contiguous() for name, t in tensors.items()}
     bad = [name for name, t in tensors.items() if not torch.isfinite(t).all()]
@@ -29,6 +30,8 @@ def write_model(out, config, tensors, base):
     path = os.path.join(out, "model.safetensors")
     save_file(tensors, path, metadata={"format": "pt"})
     os.chmod(path, 0o644)  # safetensors makes a file that only its owner can read
+    with open(os.path.join(base, "config.json"), encoding="utf-8") as file:
+        config = json.load(file)
     config = {"architectures": ["BertForSequenceClassification"], "model_type": "bert",
               **{key: config[key] for key in CONFIG_KEYS},
               "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}, "torch_dtype": "float16"}
@@ -49,38 +52,9 @@ def write_model(out, config, tensors, base):
             else:
                 json.dump(value, file, indent=2)
             file.write("\n")
-
-
-def main(argv=None):
-    here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", required=True, help="folder of the base model (config, weights, tokenizer.json)")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--checkpoint", help="checkpoint of train.py")
-    what.add_argument("--untrained", action="store_true", help="base weights and a fresh head")
-    parser.add_argument("--weights", choices=["last", "average"], default="average")
-    parser.add_argument("--out", default=os.path.join(here, "../models/embedded"))
-    args = parser.parse_args(argv)
-    from transformers import AutoModelForSequenceClassification
-
-    if args.untrained:
-        torch.manual_seed(0)
-        model = AutoModelForSequenceClassification.from_pretrained(args.base, num_labels=1)
-        tensors = model.state_dict()
-    else:
-        state = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
-        tensors = state[args.weights]
-    with open(os.path.join(args.base, "config.json"), encoding="utf-8") as file:
-        config = json.load(file)
-    write_model(args.out, config, tensors, args.base)
     # Reading it back shows missing or unexpected tensors, which transformers would only warn about.
-    _, info = AutoModelForSequenceClassification.from_pretrained(args.out, output_loading_info=True)
+    _, info = AutoModelForSequenceClassification.from_pretrained(out, output_loading_info=True)
     wrong = {key: sorted(value) for key, value in info.items() if value}
     if wrong:
-        raise SystemExit(f"error: transformers reports {wrong} for {args.out}")
-    size = os.path.getsize(os.path.join(args.out, "model.safetensors"))
-    print(f"{args.out}: {len(tensors)} tensors, {size / 1e6:.1f} MB")
-
-
-if __name__ == "__main__":
-    main()
+        raise SystemExit(f"error: transformers reports {wrong} for {out}")
+    print(f"{out}: {len(tensors)} tensors, {os.path.getsize(path) / 1e6:.1f} MB")

@@ -17,8 +17,6 @@ import torch
 
 import data
 import evaluate
-import export
-import teacher
 import train
 
 WORDS = 60
@@ -32,7 +30,7 @@ def write_json_lines(path, rows):
 
 def make_base(folder):
     """A BERT of two layers with a whole-word vocabulary, special tokens where BERT's English vocabulary has them."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
     from transformers import BertConfig, BertModel
 
     tokens = [f"[unused{i}]" for i in range(data.SEP + 1)] + [f"w{i}" for i in range(WORDS)]
@@ -40,6 +38,7 @@ def make_base(folder):
     vocab = {token: i for i, token in enumerate(tokens)}
     os.makedirs(folder)
     tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.save(os.path.join(folder, "tokenizer.json"))
     torch.manual_seed(1)
@@ -51,7 +50,9 @@ def make_texts(folder, rng):
     """Passages of random words; a query repeats two words of its passage."""
     os.makedirs(os.path.join(folder, "qrels"))
     passages = [[f"w{w}" for w in rng.choice(WORDS, 8, replace=False)] for _ in range(60)]
-    rows = [{"_id": str(i), "title": p[0] if i % 2 else "", "text": " ".join(p[i % 2:])} for i, p in enumerate(passages)]
+    # Three sentences: queries are made only of a sentence that leaves two others.
+    rows = [{"_id": str(i), "title": p[0] if i % 2 else "", "text": " ".join(p[i % 2:]) + ". W1 w2. W3 w4."}
+            for i, p in enumerate(passages)]
     queries = [" ".join(rng.choice(p, 2, replace=False)) for p in passages]
     pairs = [{"query": q, "positive": i, "negatives": [int(x) for x in rng.choice(60, 6, replace=False) if x != i][:5]}
              for i, q in enumerate(queries)]
@@ -77,25 +78,26 @@ def main(argv=None):
         at = lambda *names: os.path.join(root, *names)
         make_base(at("base"))
         make_texts(at("texts"), np.random.default_rng(2))
-        settings.update(sources={"toy": 50}, validation={"toy": 10}, steps=160, warmup_steps=5, checkpoint_steps=20,
-                        validation_steps=1000, validation_near=5, learning_rate=3e-3, head_learning_rate=3e-3, frozen=[])
-
-        def run(out, steps):
-            settings["steps"] = steps
-            with open(at("settings.json"), "w", encoding="utf-8") as file:
-                json.dump(settings, file)
-            train.main(["--base", at("base"), "--data", at("texts"), "--teacher", at("teacher"),
-                        "--settings", at("settings.json"), "--out", at(out)])
-            return torch.load(at(out, "last.pt"), weights_only=True)
-
+        phase = dict(settings["phases"][0], mixture={"toy": 2, "toy-parts": 1}, steps=60, max_length=48)
+        settings.update(pools={"toy": {"source": "toy", "passages": 60},
+                               "toy-parts": {"source": "toy", "part_words": 12, "passages": 70,
+                                             "made": {"sentence": 20, "words": 10}}},
+                        validation={"toy": 10}, phases=[phase, dict(phase, steps=20, max_length=64, joined=0.5)],
+                        warmup_steps=5, checkpoint_steps=20, validation_steps=40, validation_depth=8, fit_depth=8,
+                        learning_rate=3e-3, head_learning_rate=3e-3, patience=9, frozen=[])
         with open(at("settings.json"), "w", encoding="utf-8") as file:
             json.dump(settings, file)
-        teacher.main(["--base", at("base"), "--data", at("texts"), "--settings", at("settings.json"),
-                      "--out", at("teacher")])
-        whole = run("whole", 160)
-        losses = [x["loss"] for x in data.read_lines(at("whole", "log.jsonl")) if "loss" in x]
-        assert len(losses) == 160, len(losses)
+
+        def run(out):
+            train.main(["--base", at("base"), "--data", at("texts"), "--settings", at("settings.json"), "--out", at(out)])
+            return torch.load(at(out, "last.pt"), weights_only=True)
+
+        whole = run("whole")
+        log = data.read_lines(at("whole", "log.jsonl"))
+        losses = [x["loss"] for x in log if "loss" in x]
+        assert len(losses) == 80, len(losses)
         assert np.mean(losses[-20:]) < np.mean(losses[:5]) - 0.05, losses
+        assert [x["step"] for x in log if "ndcg" in x] == [40, 80], log
         # A run that is killed right after its checkpoint of step 40 and started again.
         original = train.Trainer.save
 
@@ -106,17 +108,15 @@ def main(argv=None):
 
         train.Trainer.save = save_and_stop
         try:
-            run("parts", 160)
+            run("parts")
             raise SystemExit("error: the run was not interrupted")
         except KeyboardInterrupt:
             train.Trainer.save = original
-        parts = run("parts", 160)
+        parts = run("parts")
         for weights in ("last", "average"):
             for name, tensor in whole[weights].items():
                 assert torch.equal(tensor, parts[weights][name]), f"resuming changed {weights} {name}"
-        export.main(["--base", at("base"), "--checkpoint", at("whole", "last.pt"), "--weights", "last",
-                     "--out", at("model")])
-        evaluate.main(["--model", at("model"), "--base", at("base"), "--data", root, "--collections", "texts",
+        evaluate.main(["--model", at("whole", "model"), "--base", at("base"), "--data", root, "--collections", "texts",
                        "--max-length", "64"])
     print("selfcheck: ok")
 

@@ -1,24 +1,25 @@
-"""Trains the embedded reranker: a BERT cross-encoder on lists of one positive and several negatives a query.
+"""Trains the embedded reranker with one command: a BERT cross-encoder that learns a list's labels and a teacher's view of it.
 
-Everything that shapes the model stands in settings.json. A run writes log.jsonl and last.pt into --out and goes on from
-last.pt, to the very step, when it is started again with the same folder: data order and negatives depend on the seed
-and the step alone. Changing "steps" between two starts is allowed; the learning rate then follows the new schedule.
+Everything that shapes the model stands in settings.json. --out gets teacher/ (embeddings), log.jsonl, last.pt, best.pt and at
+the end model/, a Hugging Face folder with calibrated scores. Started again with the same folder, a run goes on from last.pt,
+to the very step: data order and negatives depend on the seed and the step alone.
 
 Example:
-  python teacher.py --base base/model --out teacher
-  python train.py --base base/model --teacher teacher --out run
-  python train.py --base base/model --teacher teacher --settings settings-2.json --start run/last.pt --out run-2
+  python train.py --base base/model --out run
 """
 import argparse
 import json
 import os
 import time
-import zlib
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 import data
+import export
+import validation
+from lists import Lists
 
 
 def attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **kwargs):
@@ -30,7 +31,9 @@ def attention(module, query, key, value, attention_mask, scaling=None, dropout=0
     return torch.matmul(scores.softmax(-1), value).transpose(1, 2).contiguous(), None
 
 
-def build_model(base):
+def build_model(folder, start):
+    """The base model with a fresh head, or with all weights of a reranker's file `start`. Positions beyond those of the
+    file stay the base model's."""
     from transformers import AttentionInterface, AttentionMaskInterface, BertForSequenceClassification
     from transformers.masking_utils import eager_mask
 
@@ -38,77 +41,25 @@ def build_model(base):
     AttentionMaskInterface.register("plain", eager_mask)
     # Dropout costs more than half of a forward pass in random numbers, and one pass over few data hardly overfits.
     options = dict(num_labels=1, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, attn_implementation="plain")
-    return BertForSequenceClassification.from_pretrained(base, **options)
+    model = BertForSequenceClassification.from_pretrained(folder, dtype=torch.float32, **options)
+    if start:
+        with torch.no_grad():
+            tensors = load_file(start)
+            for name, p in model.named_parameters():
+                p[:len(tensors[name])].copy_(tensors[name])
+    return model
 
 
-class Lists:
-    """Training lists: which queries a step takes, and which passages stand beside each query."""
-
-    def __init__(self, settings, data_dir, teacher_dir, tokenizer):
-        self.settings = settings
-        self.sources, self.vectors = [], []
-        plan, self.held_out = [], []
-        rng = np.random.default_rng(settings["seed"])
-        for number, (name, share) in enumerate(settings["sources"].items()):
-            source = data.Source(data_dir, name, tokenizer)
-            with np.load(os.path.join(teacher_dir, name + ".npz")) as file:
-                self.vectors.append((file["q"].astype(np.float32), file["p"].astype(np.float32)))
-            self.sources.append(source)
-            order = rng.permutation(len(source.queries))
-            held = []
-            if name in settings["validation"]:
-                # Runs that start from one another differ in seed and sources but must hold out the same queries.
-                stream = np.random.default_rng((settings["validation_seed"], zlib.crc32(name.encode())))
-                held = stream.permutation(len(source.queries))[:settings["validation"][name]]
-            # The same query may stand in several pairs, and none of them may be trained on when it is held out.
-            texts = {source.queries[i].tobytes() for i in held}
-            rest = [i for i in order if source.queries[i].tobytes() not in texts]
-            self.held_out += [(number, int(i)) for i in held]
-            plan += [(number, int(i)) for i in rest[:share]]
-        self.plan = [plan[i] for i in rng.permutation(len(plan))]
-
-    def cosines(self, number, i, passages):
-        q, p = self.vectors[number]
-        return p[passages] @ q[i]
-
-    def nearest(self, number, i, count):
-        """Passages nearest to the query for the base model, without its positives."""
-        q, p = self.vectors[number]
-        scores = p @ q[i]
-        top = np.argpartition(-scores, count + len(self.sources[number].answers[i]))
-        top = top[:count + len(self.sources[number].answers[i])]
-        top = top[np.argsort(-scores[top])]
-        return [int(x) for x in top if int(x) not in self.sources[number].answers[i]][:count]
-
-    def step(self, step):
-        """The queries of one step: (source, query, passages with the positive first)."""
-        s = self.settings
-        rng = np.random.default_rng((s["seed"], step))
-        size = s["queries_per_step"]
-        out = []
-        for k in range(step * size, (step + 1) * size):
-            number, i = self.plan[k % len(self.plan)]
-            source = self.sources[number]
-            given = [x for x in source.negatives[i] if x not in source.answers[i]]
-            chosen = [given[j] for j in rng.permutation(len(given))[:s["negatives_given"]]]
-            near = [x for x in self.nearest(number, i, s["near_depth"])[s["near_skip"]:] if x not in chosen]
-            chosen += [near[j] for j in rng.permutation(len(near))[:s["negatives_near"]]]
-            # Random passages fill the list, so that every query has the same number.
-            length = 1 + s["negatives_given"] + s["negatives_near"] + s["negatives_random"]
-            while len(chosen) < length - 1:
-                x = int(rng.integers(len(source.passages)))
-                if x not in chosen and x not in source.answers[i]:
-                    chosen.append(x)
-            out.append((number, i, [source.positives[i]] + chosen))
-        return out
-
-
-def forward(model, pairs, max_length, group):
+def forward(model, pairs, max_length, group_tokens):
     """Scores of the pairs, computed in groups of like length: little padding, and activations that stay in the cache."""
     order = sorted(range(len(pairs)), key=lambda k: data.pair_length(*pairs[k], max_length))
-    scores = []
-    for start in range(0, len(order), group):
-        ids, types, mask = data.collate([pairs[k] for k in order[start:start + group]], max_length)
+    scores, start = [], 0
+    while start < len(order):
+        end = start + 1
+        while end < len(order) and data.pair_length(*pairs[order[end]], max_length) * (end + 1 - start) <= group_tokens:
+            end += 1
+        ids, types, mask = data.collate([pairs[k] for k in order[start:end]], max_length)
+        start = end
         # A group without padding needs no mask.
         scores.append(model(input_ids=torch.from_numpy(ids), token_type_ids=torch.from_numpy(types),
                             attention_mask=None if mask.all() else torch.from_numpy(mask)).logits[:, 0].float())
@@ -117,46 +68,25 @@ def forward(model, pairs, max_length, group):
     return torch.cat(scores)[torch.from_numpy(inverse)]
 
 
-def list_loss(scores, cosines, settings):
-    """Cross-entropy of the list's softmax. The target is the positive, softened by the base model's view of the list:
-    some negatives of every source are relevant all the same, and the base model has seen many more texts."""
+def list_loss(scores, teacher, settings):
+    """Cross-entropy of the list's softmax. The target is the positive, softened by the teacher's softmax: some negatives
+    of every source are relevant all the same. A pointwise term with the same targets gives scores a common zero."""
     share = settings["teacher_share"]
-    target = share * (cosines / settings["teacher_temperature"]).softmax(-1)
+    target = share * teacher.softmax(-1)
     target[:, 0] += 1 - share
-    return -(target * scores.log_softmax(-1)).sum(-1).mean()
+    listwise = -(target * scores.log_softmax(-1)).sum(-1).mean()
+    pointwise = torch.nn.functional.binary_cross_entropy_with_logits(scores, target)
+    return listwise + settings["point_share"] * pointwise
 
 
-def validate(model, lists, settings):
-    """Mean nDCG@10 over the held-out queries, each with its positive and its hardest negatives. There is one relevant
-    passage a query, so nDCG@10 is 1/log2(1 + rank). Also the base model's on the same lists."""
-    ours, theirs = {}, {}
-    for number, i in lists.held_out:
-        source = lists.sources[number]
-        passages = [x for x in source.negatives[i] if x not in source.answers[i]]
-        near = lists.nearest(number, i, settings["validation_near"])
-        passages = [source.positives[i]] + passages + [x for x in near if x not in passages]
-        with torch.inference_mode():
-            scores = forward(model, [(source.queries[i], source.passages[x]) for x in passages],
-                             settings["max_length"], settings["group"]).numpy()
-        for values, out in ((scores, ours), (lists.cosines(number, i, passages), theirs)):
-            rank = 1 + int((values[1:] >= values[0]).sum())
-            out.setdefault(source.name, []).append(1 / np.log2(1 + rank) if rank <= 10 else 0.0)
-    mean = lambda values: round(float(np.mean(values)), 4)
-    return {"ndcg": mean(sum(ours.values(), [])), "base_cosine_ndcg": mean(sum(theirs.values(), [])),
-            "by_source": {name: mean(values) for name, values in ours.items()}}
-
-
-def rate(step, settings):
+def rate(step, steps, warm):
     """Linear warm-up and linear decay to zero, as a share of the peak rate."""
-    warm = settings["warmup_steps"]
-    if step < warm:
-        return (step + 1) / warm
-    return max(0.0, (settings["steps"] - step) / max(1, settings["steps"] - warm))
+    return (step + 1) / warm if step < warm else max(0.0, (steps - step) / max(1, steps - warm))
 
 
 def peak_rate(name, settings, layers):
     """The head, which starts from nothing, learns fastest; lower layers change less than upper ones."""
-    if name.startswith("classifier"):
+    if name.startswith(("classifier", "bert.pooler")):
         return settings["head_learning_rate"]
     depth = 0
     if ".layer." in name:
@@ -172,6 +102,8 @@ class Trainer:
 
     def __init__(self, model, settings):
         self.settings, self.step = settings, 0
+        self.steps = sum(phase["steps"] for phase in settings["phases"])
+        self.best, self.waited = -1.0, 0
         frozen = tuple(settings["frozen"])
         self.master = {name: p.detach().clone().float() for name, p in model.named_parameters()}
         self.average = {name: p.clone() for name, p in self.master.items()}
@@ -193,7 +125,7 @@ class Trainer:
             p.grad = None
         norm = torch.nn.utils.clip_grad_norm_([self.master[name] for name in self.trained], self.settings["clip"])
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * rate(self.step, self.settings)
+            group["lr"] = group["peak"] * rate(self.step, self.steps, self.settings["warmup_steps"])
         self.optimizer.step()
         self.step += 1
         # Early weights should leave the average fast.
@@ -211,21 +143,12 @@ class Trainer:
 
     def save(self, path):
         torch.save({"step": self.step, "settings": self.settings, "last": self.master, "average": self.average,
-                    "optimizer": self.optimizer.state_dict()}, path + ".tmp")
+                    "optimizer": self.optimizer.state_dict(), "best": self.best, "waited": self.waited}, path + ".tmp")
         os.replace(path + ".tmp", path)
-
-    def start_from(self, path):
-        """Takes the averaged weights of another run as the first ones of this run."""
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        with torch.no_grad():
-            for name in self.master:
-                self.master[name].copy_(state["average"][name])
-                self.average[name].copy_(state["average"][name])
-        self.use(self.master)
 
     def load(self, path):
         state = torch.load(path, map_location="cpu", weights_only=True)
-        changed = [key for key in self.settings if key != "steps" and self.settings[key] != state["settings"].get(key)]
+        changed = [key for key in self.settings if self.settings[key] != state["settings"].get(key)]
         if changed:
             raise SystemExit(f"error: {path} was made with another {', '.join(changed)}; give a new --out folder")
         with torch.no_grad():
@@ -233,71 +156,79 @@ class Trainer:
                 self.master[name].copy_(state["last"][name])
                 self.average[name].copy_(state["average"][name])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        self.step, self.best, self.waited = state["step"], state["best"], state["waited"]
         self.use(self.master)
 
+    def score(self, weights, pairs, max_length):
+        self.use(weights)
+        with torch.inference_mode():
+            scores = forward(self.model, pairs, max_length, self.settings["group_tokens"]).numpy()
+        self.use(self.master)
+        return scores
 
-def train(trainer, lists, settings, out, start):
-    os.makedirs(out, exist_ok=True)
-    checkpoint = os.path.join(out, "last.pt")
+
+def train(trainer, lists, settings, out):
+    checkpoint, best = os.path.join(out, "last.pt"), os.path.join(out, "best.pt")
     if os.path.exists(checkpoint):
         trainer.load(checkpoint)
-    elif start:
-        trainer.start_from(start)
     with open(os.path.join(out, "log.jsonl"), "a", encoding="utf-8") as log:
         def report(**values):
             log.write(json.dumps({"step": trainer.step, **values}) + "\n")
             log.flush()
 
-        def report_validation():
-            for name, weights in (("last", trainer.master), ("average", trainer.average)):
-                trainer.use(weights)
-                report(weights=name, **validate(trainer.model, lists, settings))
-            trainer.use(trainer.master)
-
-        while trainer.step < settings["steps"]:
-            begin = time.time()
-            batch = lists.step(trainer.step)
-            pairs = [(lists.sources[number].queries[i], lists.sources[number].passages[x])
-                     for number, i, passages in batch for x in passages]
-            cosines = torch.from_numpy(np.stack([lists.cosines(*entry) for entry in batch]))
-            scores = forward(trainer.model, pairs, settings["max_length"], settings["group"]).view(len(batch), -1)
-            loss = list_loss(scores, cosines, settings)
+        if trainer.step == 0:
+            report(teacher_weights=lists.weights.tolist(), **validation.baselines(lists))
+        while trainer.step < trainer.steps and trainer.waited < settings["patience"]:
+            begin, cpu = time.time(), time.process_time()
+            batch, phase = lists.step(trainer.step)
+            pairs = [(query, passage) for query, passages, _ in batch for passage in passages]
+            scores = forward(trainer.model, pairs, phase["max_length"], settings["group_tokens"]).view(len(batch), -1)
+            loss = list_loss(scores, torch.from_numpy(np.stack([entry[2] for entry in batch])), settings)
             loss.backward()
-            loss = float(loss.detach())
             hits = float((scores.argmax(-1) == 0).float().mean())
-            learning_rate = settings["learning_rate"] * rate(trainer.step, settings)
             norm = trainer.update()
-            report(loss=round(loss, 4), first=round(hits, 4), lr=learning_rate, norm=round(norm, 3),
-                   tokens=sum(data.pair_length(q, p, settings["max_length"]) for q, p in pairs),
-                   seconds=round(time.time() - begin, 3))
-            if trainer.step % settings["checkpoint_steps"] == 0:
+            report(loss=round(float(loss.detach()), 4), first=round(hits, 4), norm=round(norm, 3),
+                   tokens=sum(data.pair_length(q, p, phase["max_length"]) for q, p in pairs),
+                   seconds=round(time.time() - begin, 3), cpu_seconds=round(time.process_time() - cpu, 3))
+            if trainer.step % settings["validation_steps"] == 0 or trainer.step == trainer.steps:
+                figures, _ = validation.measure(lists, lambda pairs: trainer.score(
+                    trainer.average, pairs, settings["validation_max_length"]))
+                report(**figures)
+                if figures["ndcg"] > trainer.best:
+                    trainer.best, trainer.waited = figures["ndcg"], 0
+                    trainer.save(best)
+                else:
+                    trainer.waited += 1
                 trainer.save(checkpoint)
-            if trainer.step % settings["validation_steps"] == 0 and trainer.step < settings["steps"]:
-                report_validation()
-        trainer.save(checkpoint)
-        report_validation()
+            elif trainer.step % settings["checkpoint_steps"] == 0:
+                trainer.save(checkpoint)
+    return best
 
 
 def main(argv=None):
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", required=True, help="folder of the base model (config, weights, tokenizer.json)")
+    parser.add_argument("--start", help="model.safetensors of the reranker to start from, instead of a fresh head")
     parser.add_argument("--data", default=os.path.join(here, "../../shared/data/train"), help="folder of the sources")
-    parser.add_argument("--teacher", required=True, help="folder that teacher.py wrote")
     parser.add_argument("--settings", default=os.path.join(here, "settings.json"))
-    parser.add_argument("--start", help="checkpoint of an earlier run whose averaged weights this run starts from")
-    parser.add_argument("--out", required=True, help="folder for log.jsonl and last.pt")
+    parser.add_argument("--out", required=True, help="folder for all that the run writes")
     args = parser.parse_args(argv)
     with open(args.settings, encoding="utf-8") as file:
         settings = json.load(file)
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(settings["seed"])
-    trainer = Trainer(build_model(args.base), settings)
-    lists = Lists(settings, args.data, args.teacher, data.load_tokenizer(args.base))
-    print(f"{len(lists.plan)} queries to train on, {len(lists.held_out)} held out, "
-          f"{settings['steps'] * settings['queries_per_step'] / len(lists.plan):.2f} passes", flush=True)
-    train(trainer, lists, settings, args.out, args.start)
+    os.makedirs(args.out, exist_ok=True)
+    trainer = Trainer(build_model(args.base, args.start), settings)
+    start = {name: p.clone() for name, p in trainer.master.items()}
+    lists = Lists(settings, args.data, args.base, args.out, lambda pairs, max_length: trainer.score(
+        start, pairs, max_length))
+    best = train(trainer, lists, settings, args.out)
+    weights = torch.load(best, map_location="cpu", weights_only=True)["average"]
+    scale, offset = validation.calibrate(*validation.measure(lists, lambda pairs: trainer.score(
+        weights, pairs, settings["validation_max_length"]))[1])
+    export.write_model(os.path.join(args.out, "model"), args.base, export.calibrated(weights, scale, offset))
+    print(json.dumps({"best_validation_ndcg": trainer.best, "scale": scale, "offset": offset}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,116 @@
+"""Which queries a training step takes, which passages stand beside each, and what the teacher says of them; and the
+validation lists."""
+import os
+import zlib
+
+import numpy as np
+
+import data
+import pools
+import teacher
+
+
+class Lists:
+    def __init__(self, settings, data_dir, base, work, anchor):
+        """anchor(token pairs, max_length) gives the scores of the model that training starts from, as an array."""
+        self.settings = settings
+        tokenizer = data.load_tokenizer(base)
+        made = [pools.Pool(name, options, data_dir, settings["seed"]) for name, options in settings["pools"].items()]
+        teacher.embed_pools(base, made, tokenizer, settings, os.path.join(work, "teacher"))
+        for pool in made:
+            with np.load(os.path.join(work, "teacher", pool.name + ".npz")) as vectors:
+                pool.prepare(tokenizer, vectors)
+        self.pools = {pool.name: pool for pool in made}
+        self.held_out = {}
+        for name, count in settings["validation"].items():
+            # Its own stream: the same queries are held out whatever else the settings say.
+            stream = np.random.default_rng((settings["validation_seed"], zlib.crc32(name.encode())))
+            self.held_out[name] = [int(i) for i in stream.permutation(self.pools[name].made)[:count]]
+        # Two pools may share a query, and none that is held out may be trained on anywhere.
+        secret = {self.pools[name].queries[i] for name, chosen in self.held_out.items() for i in chosen}
+        self.trained = {}
+        for phase in settings["phases"]:
+            for name in phase["mixture"]:
+                pool = self.pools[name]
+                self.trained[name] = [i for i in range(len(pool.queries)) if pool.queries[i] not in secret]
+        self.anchor = anchor
+        self.weights = np.array(settings["teacher_weights"], dtype=np.float32)
+        self.plans = [self.plan(number) for number in range(len(settings["phases"]))]
+
+    def plan(self, number):
+        """All queries of a phase in their order: (pool, query)."""
+        phase = self.settings["phases"][number]
+        rng = np.random.default_rng((self.settings["seed"], 1, number))
+        total, weight = phase["steps"] * phase["queries_per_step"], sum(phase["mixture"].values())
+        out = []
+        for name, share in phase["mixture"].items():
+            count, queries = int(np.ceil(total * share / weight)), self.trained[name]
+            while count > 0:
+                out += [(name, queries[k]) for k in rng.permutation(len(queries))[:count]]
+                count -= len(queries)
+        return [out[k] for k in rng.permutation(len(out))[:total]]
+
+    def teach(self, pool, i, passages, anchored):
+        """The teacher's scores of the passages, given the anchor's."""
+        return self.weights @ np.stack([*pool.features(i)[:, passages], anchored])
+
+    def step(self, step):
+        """The lists of one step and the phase: [(query tokens, [passage tokens], teacher's scores)], positive first."""
+        settings, first = self.settings, 0
+        for number, phase in enumerate(settings["phases"]):
+            if step < first + phase["steps"]:
+                break
+            first += phase["steps"]
+        rng = np.random.default_rng((settings["seed"], 2, step))
+        size = phase["queries_per_step"]
+        chosen = [(self.pools[name], i, self.choose(self.pools[name], i, phase, rng))
+                  for name, i in self.plans[number][(step - first) * size:(step - first + 1) * size]]
+        anchored = self.anchor([(pool.query_tokens[i], pool.passage_tokens[x]) for pool, i, passages in chosen for x in passages],
+                               min(phase["max_length"], settings["anchor_max_length"]))
+        out = []
+        for (pool, i, passages), scores in zip(chosen, anchored.reshape(size, -1)):
+            query, tokens = pool.query_tokens[i], [pool.passage_tokens[x] for x in passages]
+            if rng.random() < phase["joined"]:
+                tokens = [self.join(pool, i, x, phase["max_length"] - len(query) - 3, rng) for x in passages]
+            out.append((query, tokens, self.teach(pool, i, passages, scores)))
+        return out, phase
+
+    def choose(self, pool, i, phase, rng):
+        """The positive and its negatives."""
+        cosine, lexical = pool.features(i)
+        chosen = []
+        # Hard for one part of the teacher, for the other, and neither hard nor far.
+        for values, (begin, end), count in ((lexical, (0, 20), phase["negatives_lexical"]),
+                                            (cosine, (0, 20), phase["negatives_near"]),
+                                            (cosine, (20, 100), phase["negatives_middle"])):
+            found = [x for x in pool.candidates(values, i, end)[begin:] if x not in chosen]
+            chosen += [found[k] for k in rng.permutation(len(found))[:count]]
+        # Random passages fill the list, so that every query has the same number.
+        length = 1 + sum(phase[key] for key in phase if key.startswith("negatives_"))
+        while len(chosen) < length - 1:
+            x = int(rng.integers(len(pool.passages)))
+            if x not in chosen and x not in pool.barred[i]:
+                chosen.append(x)
+        return [pool.positives[i]] + chosen
+
+    def join(self, pool, i, x, room, rng):
+        """Tokens of passage x between random others of its pool, so that what matters may stand anywhere in a long text.
+        The others are hardly ever nearer to the query, so that the teacher's score of x is that of the whole."""
+        parts, size = [x], len(pool.passage_tokens[x])
+        goal = int(rng.integers(room // 2, room + 1))
+        for _ in range(12):
+            y = int(rng.integers(len(pool.passages)))
+            if y in pool.barred[i] or y in parts or size + len(pool.passage_tokens[y]) > goal:
+                continue
+            parts.insert(0 if rng.random() < 0.5 else len(parts), y)
+            size += len(pool.passage_tokens[y])
+        return np.concatenate([pool.passage_tokens[y] for y in parts])
+
+    def validation(self):
+        """Yields (pool name, query, passages, which of them are relevant): BM25's best and all relevant ones."""
+        for name, chosen in self.held_out.items():
+            pool = self.pools[name]
+            for i in chosen:
+                lexical = pool.features(i)[1]
+                passages = [*sorted(pool.answers[i]), *pool.candidates(lexical, i, self.settings["validation_depth"])]
+                yield pool, i, passages, np.arange(len(passages)) < len(pool.answers[i])
