@@ -1,8 +1,8 @@
 """Pools: the passages and queries of one training source, with what the teacher knows about every pair of them.
 
 A pool takes some queries of a source, their positives and negatives, and further passages up to a limit. It may cut long
-passages into parts, and make queries of its own from passages (title and sentence queries, rare words), whose positive is
-the passage without the query's text. The choice depends on the seed and the pool's name alone.
+passages into parts, and make queries of its own from passages: a sentence, whose positive is the passage without it, or rare
+words, whose positive is the passage. The choice depends on the seed and the pool's name alone.
 """
 import re
 import zlib
