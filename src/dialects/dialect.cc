@@ -18,7 +18,6 @@ constexpr std::array kPaths = {
     Known{"/score", {Endpoint::kScore, Dialect::kVllm, true, kPost}},
     Known{"/v1/score", {Endpoint::kScore, Dialect::kVllm, true, kPost}},
     Known{"/predict", {Endpoint::kPredict, Dialect::kTei, true, kPost}},
-    Known{"/vertex", {Endpoint::kVertex, Dialect::kTei, true, kPost}},
     Known{"/invocations", {Endpoint::kRerank, Dialect::kTei, true, kPost}},
     Known{"/info", {Endpoint::kInfo, Dialect::kTei, true, kGet}},
     Known{"/tokenize", {Endpoint::kTokenize, Dialect::kTei, true, kPost}},
@@ -29,6 +28,7 @@ constexpr std::array kPaths = {
     Known{"/v1/completions", {Endpoint::kComplete, Dialect::kOpenAi, true, kPost}},
     Known{"/chat/completions", {Endpoint::kChat, Dialect::kOpenAi, true, kPost}},
     Known{"/v1/chat/completions", {Endpoint::kChat, Dialect::kOpenAi, true, kPost}},
+    Known{"/vertex", {Endpoint::kVertex, Dialect::kTei, true, kPost}},
 };
 
 // A path that begins like this is spoken to in that dialect, whatever the keys.

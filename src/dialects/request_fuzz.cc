@@ -35,7 +35,7 @@ Result<std::vector<Token>> tokens(std::string_view text) {
 }
 
 void run(const HttpRequest& request, ScoreJob job, const ModelInfo& model) {
-  auto fitted = fit(std::move(job), request, {measure, tokens});
+  auto fitted = fit(std::move(job), request, {measure, tokens, std::size_t{1} << 20, 256});
   if (const auto* response = std::get_if<HttpResponse>(&fitted)) return check(*response);
   const auto& ready = std::get<ScoreJob>(fitted);
   std::vector<Result<Score>> scores;
@@ -47,6 +47,12 @@ void run(const HttpRequest& request, ScoreJob job, const ModelInfo& model) {
     scores.emplace_back(score);
   }
   check(ready.answer(scores, model));
+  if (ready.answer_partly) {
+    std::vector<std::optional<Result<Score>>> part(scores.begin(), scores.end());
+    for (std::size_t i = 0; i < part.size(); i += 3) part[i].reset();
+    check(ready.answer_partly(part, model));
+    if (ready.events && !ready.events->last_partly(part, model).ends_with("data: [DONE]\n\n")) std::abort();
+  }
   if (ready.events && !ready.events->last(scores, model).ends_with("data: [DONE]\n\n")) std::abort();
 }
 
