@@ -106,8 +106,8 @@ void CausalCall::compute_prefixes(std::span<Group*> groups) {
   models::CausalOptions keys_and_values = options_;
   keys_and_values.cutoffs.clear();
   keys_and_values.compress_ratio = 1;
-  const auto batches = make_micro_batches(tokens, kTokensPerMicroBatch);
-  context_.workers.run(batches.size(), [&](std::size_t batch_idx, kernels::Workspace& workspace) {
+  const auto batches = make_micro_batches(tokens, kTokensPerMicroBatch, context_.workers.size());
+  context_.workers.run_in_teams(batches.size(), [&](std::size_t batch_idx, kernels::Workspace& workspace, Team* team) {
     if (stop_.stop_requested()) {
       for (const std::size_t i : batches[batch_idx]) made[i] = nullptr;
       return;
@@ -117,7 +117,7 @@ void CausalCall::compute_prefixes(std::span<Group*> groups) {
       const std::size_t known = groups[i]->prefix.tokens;
       batch.add(common_ids(*groups[i]).subspan(known), {.past_tokens = known, .keep = &made[i]->cache});
     }
-    const auto work = context_.decoder.forward(batch, keys_and_values, workspace, {});
+    const auto work = context_.decoder.forward(batch, keys_and_values, workspace, {}, nullptr, team);
     if (work.ok()) return add_work(work.value());
     for (const std::size_t i : batches[batch_idx]) made[i] = nullptr;
   });
@@ -146,14 +146,15 @@ void CausalCall::run_pairs(std::span<const Group> groups, const Read& read) {
       pairs.push_back(pair_idx);
       tokens.push_back(static_cast<std::uint32_t>(ids(pair_idx).size() - group.prefix.tokens));
     }
-  auto batches = make_micro_batches(tokens, kTokensPerMicroBatch);
-  context_.workers.run(batches.size(), [&](std::size_t batch_idx, kernels::Workspace& workspace) {
+  auto batches = make_micro_batches(tokens, kTokensPerMicroBatch, context_.workers.size());
+  context_.workers.run_in_teams(batches.size(), [&](std::size_t batch_idx, kernels::Workspace& workspace, Team* team) {
     for (std::size_t& entry : batches[batch_idx]) entry = pairs[entry];
-    run_batch(batches[batch_idx], read, workspace);
+    run_batch(batches[batch_idx], read, workspace, team);
   });
 }
 
-void CausalCall::run_batch(std::span<const std::size_t> batch, const Read& read, kernels::Workspace& workspace) {
+void CausalCall::run_batch(std::span<const std::size_t> batch, const Read& read, kernels::Workspace& workspace,
+                           Team* team) {
   if (stop_.stop_requested()) {
     read(batch, stopped(), {}, workspace);
     return;
@@ -168,9 +169,9 @@ void CausalCall::run_batch(std::span<const std::size_t> batch, const Read& read,
                                                          .prompt_tokens = pair.prompt_tokens});
   }
   std::vector<float> states(options_.cutoffs.size() * batch.size() * context_.decoder.config().hidden);
-  const auto work = context_.decoder.forward(sequences, options_, workspace, states);
+  const auto work = context_.decoder.forward(sequences, options_, workspace, states, nullptr, team);
   if (!work.ok() && batch.size() > 1) {  // find the pair whose fault it is; the others still get their scores
-    for (const std::size_t& pair_idx : batch) run_batch({&pair_idx, 1}, read, workspace);
+    for (const std::size_t& pair_idx : batch) run_batch({&pair_idx, 1}, read, workspace, team);
     return;
   }
   if (work.ok()) add_work(work.value());

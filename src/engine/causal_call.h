@@ -54,7 +54,7 @@ class CausalCall {
   void compute_prefixes(std::span<Group*> groups);
   std::shared_ptr<Prefix> start_prefix(std::span<const std::int32_t> ids, const SharedPrefix& known) const;
   void run_pairs(std::span<const Group> groups, const Read& read);
-  void run_batch(std::span<const std::size_t> batch, const Read& read, kernels::Workspace& workspace);
+  void run_batch(std::span<const std::size_t> batch, const Read& read, kernels::Workspace& workspace, Team* team);
   void add_work(const models::CausalWork& work);
 
   Context context_;

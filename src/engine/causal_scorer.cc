@@ -72,9 +72,9 @@ class CausalScorer::Reading {
     for (std::size_t pair_idx = 0; pair_idx < states_.size(); ++pair_idx)
       if (!states_[pair_idx].empty()) pairs.push_back(pair_idx);
     const std::size_t blocks = (pairs.size() + kPairsPerReading - 1) / kPairsPerReading;
-    scorer_.workers_.run(blocks, [&](std::size_t block, kernels::Workspace& workspace) {
+    scorer_.workers_.run_in_teams(blocks, [&](std::size_t block, kernels::Workspace& workspace, Team* team) {
       const std::size_t first = block * kPairsPerReading;
-      read_block(std::span(pairs).subspan(first, std::min(kPairsPerReading, pairs.size() - first)), workspace);
+      read_block(std::span(pairs).subspan(first, std::min(kPairsPerReading, pairs.size() - first)), workspace, team);
     });
   }
 
@@ -116,7 +116,7 @@ class CausalScorer::Reading {
     return (cutoffs_.layers[k] - range.first) / range.step;
   }
 
-  void read_block(std::span<const std::size_t> pairs, kernels::Workspace& workspace) {
+  void read_block(std::span<const std::size_t> pairs, kernels::Workspace& workspace, Team* team) {
     const models::LoadedDecoder& model = scorer_.model_;
     std::vector<float> states;
     for (const std::size_t pair_idx : pairs)
@@ -125,7 +125,7 @@ class CausalScorer::Reading {
     const Status read = options_.stop.stop_requested()
                             ? Status(stopped())
                             : model.vocabulary->read(states, scorer_.digits_, options_.top_logprobs > 0,
-                                                     model.decoder->ops(), workspace, readings);
+                                                     model.decoder->ops().on(team), workspace, readings);
     for (std::size_t i = 0; i < pairs.size(); ++i) {
       if (!read.ok()) {
         scores_[pairs[i]] = at_pair(pairs[i], read.error());

@@ -5,19 +5,20 @@
 #include "base/try.h"
 #include "engine/micro_batches.h"
 #include "engine/pair_encoding.h"
+#include "models/encoder_flops.h"
 
 namespace rerank {
 
 void CrossEncoderScorer::score_batch(std::span<const std::size_t> batch,
                                      std::span<const Result<scoring::EncodedPair>> encoded, const ScoreOptions& options,
-                                     kernels::Workspace& workspace, std::span<Result<Score>> scores) const {
+                                     kernels::Workspace& workspace, Team* team, std::span<Result<Score>> scores) const {
   models::RaggedBatch ragged;
   for (const std::size_t pair_idx : batch)
     ragged.add(encoded[pair_idx].value().ids, encoded[pair_idx].value().type_ids);
   std::vector<float> logits(batch.size());
-  const Status status = model_->forward(ragged, workspace, logits);
+  const Status status = model_->forward(ragged, workspace, logits, nullptr, team);
   if (!status.ok() && batch.size() > 1) {  // find the pair whose fault it is; the others still get their scores
-    for (const std::size_t& pair_idx : batch) score_batch({&pair_idx, 1}, encoded, options, workspace, scores);
+    for (const std::size_t& pair_idx : batch) score_batch({&pair_idx, 1}, encoded, options, workspace, team, scores);
     return;
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -36,6 +37,11 @@ void CrossEncoderScorer::score_batch(std::span<const std::size_t> batch,
   const std::lock_guard lock(work_mutex_);
   work_.tokens_given += ragged.tokens();
   work_.tokens_computed += ragged.tokens();
+  for (const std::size_t pair_idx : batch) {
+    const std::size_t pair_tokens = encoded[pair_idx].value().ids.size();
+    work_.flops += models::encoder_flops(model_->sizes(), pair_tokens);
+    work_.flops_given += models::encoder_flops_given(model_->sizes(), pair_tokens);
+  }
 }
 
 Result<std::vector<Result<Score>>> CrossEncoderScorer::score_each(std::span<const Pair> pairs,
@@ -55,14 +61,14 @@ Result<std::vector<Result<Score>>> CrossEncoderScorer::score_each(std::span<cons
       ++done;
     }
   }
-  const auto batches = make_micro_batches(tokens, kTokensPerMicroBatch);
+  const auto batches = make_micro_batches(tokens, kTokensPerMicroBatch, workers_.size());
   std::mutex progress_mutex;
-  workers_.run(batches.size(), [&](std::size_t batch_idx, kernels::Workspace& workspace) {
+  workers_.run_in_teams(batches.size(), [&](std::size_t batch_idx, kernels::Workspace& workspace, Team* team) {
     if (options.stop.stop_requested()) {
       for (const std::size_t pair_idx : batches[batch_idx]) scores[pair_idx] = at_pair(pair_idx, stopped());
       return;
     }
-    score_batch(batches[batch_idx], encoded, options, workspace, scores);
+    score_batch(batches[batch_idx], encoded, options, workspace, team, scores);
     if (!progress) return;
     const std::lock_guard lock(progress_mutex);
     progress(done += batches[batch_idx].size());

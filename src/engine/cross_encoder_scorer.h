@@ -28,7 +28,8 @@ class CrossEncoderScorer : public Scorer {
 
  private:
   void score_batch(std::span<const std::size_t> batch, std::span<const Result<scoring::EncodedPair>> encoded,
-                   const ScoreOptions& options, kernels::Workspace& workspace, std::span<Result<Score>> scores) const;
+                   const ScoreOptions& options, kernels::Workspace& workspace, Team* team,
+                   std::span<Result<Score>> scores) const;
 
   std::unique_ptr<const models::SequenceClassifier> model_;
   const tokenizer::Tokenizer& tokenizer_;

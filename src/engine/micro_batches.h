@@ -17,4 +17,9 @@ inline constexpr std::size_t kTokensPerMicroBatch = 512;
 //   tokens  [pairs], 0 for a pair that must not run
 std::vector<std::vector<std::size_t>> make_micro_batches(std::span<const std::uint32_t> tokens, std::size_t budget);
 
+// The same for a number of workers: where there are only a few groups for each of them, groups of like size, so that
+// the workers finish together. No more groups than leave each enough tokens to be worth reading the weights for.
+std::vector<std::vector<std::size_t>> make_micro_batches(std::span<const std::uint32_t> tokens, std::size_t budget,
+                                                         std::size_t workers);
+
 }  // namespace rerank

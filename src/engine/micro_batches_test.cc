@@ -42,5 +42,32 @@ TEST(MicroBatches, HoldEveryPairOnceWithinTheBudget) {
   }
 }
 
+class SpreadBatches : public ::testing::TestWithParam<BatchCase> {};
+INSTANTIATE_TEST_SUITE_P(
+    Table, SpreadBatches,
+    ::testing::Values(BatchCase{"nothing", {}, {}}, BatchCase{"one pair is one group", {300}, {{0}}},
+                      BatchCase{"a few pairs are shared out", {90, 100, 110, 80}, {{2, 3}, {1, 0}}},
+                      BatchCase{"too little to share", {20, 30, 40}, {{2, 1, 0}}},
+                      BatchCase{"no group beyond the budget", {400, 400, 400}, {{0}, {1}, {2}}},
+                      BatchCase{"two rounds of like size", {500, 300, 300, 300}, {{0}, {1}, {2}, {3}}}));
+TEST_P(SpreadBatches, LetTwoWorkersFinishTogether) {
+  EXPECT_EQ(make_micro_batches(GetParam().tokens, 512, 2), GetParam().batches) << GetParam().why;
+}
+
+TEST(SpreadBatches, HoldEveryPairOnceWithinTheBudget) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::uint32_t> tokens(random() % 40);
+    for (auto& t : tokens) t = random() % 700;
+    std::vector<int> seen(tokens.size());
+    for (const auto& batch : make_micro_batches(tokens, 512, 1 + random() % 16)) {
+      std::size_t total = 0;
+      for (const std::size_t pair_idx : batch) total += tokens[pair_idx], ++seen[pair_idx];
+      EXPECT_TRUE(total <= 512 || batch.size() == 1);
+    }
+    for (std::size_t i = 0; i < tokens.size(); ++i) EXPECT_EQ(seen[i], tokens[i] > 0 ? 1 : 0);
+  }
+}
+
 }  // namespace
 }  // namespace rerank

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/team.h"
 #include "kernels/workspace.h"
 
 namespace rerank {
@@ -29,11 +30,20 @@ class WorkerPool {
   // throw.
   void run(std::size_t count, const std::function<void(std::size_t item_idx, kernels::Workspace&)>& item);
 
+  // The same, but where there are at least twice as many threads as items, several do an item together: `item` gets
+  // the team that it leads, else nullptr. A helper comes when its thread is free, and a call does not wait for helpers
+  // that have not come yet.
+  void run_in_teams(std::size_t count,
+                    const std::function<void(std::size_t item_idx, kernels::Workspace&, Team* team)>& item);
+
  private:
   struct Job {
     const std::function<void(std::size_t, kernels::Workspace&)>* item;
-    std::size_t count, next = 0, done = 0;
+    std::size_t count;  // items that must be done: the first ones
+    std::size_t total;  // with those that are only done while others of the first are not
+    std::size_t next = 0, done = 0, first_done = 0;
   };
+  void run(Job job);
   void work();
 
   std::mutex mutex_;

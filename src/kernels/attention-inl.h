@@ -44,6 +44,7 @@ inline void attention_of(const AttentionArgs& args) {
   constexpr std::size_t kPerLine = kLineBytes / kSize;
   NoWork no_work;
   const std::size_t out_tiles_per_row = args.heads * args.head_dim / kPerLine;
+  const std::size_t end_head = args.end_head == 0 ? args.heads : args.end_head;
   for (std::size_t sequence = 0; sequence < args.sequences; ++sequence) {
     const std::size_t start = args.cu_seqlens[sequence], n = args.cu_seqlens[sequence + 1] - start;
     const std::size_t keys = round_up(n, kPanel);
@@ -59,7 +60,7 @@ inline void attention_of(const AttentionArgs& args) {
     std::byte* value_panels = take(keys * args.head_dim * kSize);
     auto* scores = reinterpret_cast<float*>(take(kRowBlock * keys * sizeof(float)));
     std::byte* weights = take(kRowBlock * keys * kSize);
-    for (std::size_t head = 0; head < args.heads; ++head) {
+    for (std::size_t head = args.first_head; head < end_head; ++head) {
       const auto at = [&](const void* base, std::size_t stride, std::size_t row) {
         return static_cast<const std::byte*>(base) + (row * stride + head * args.head_dim) * kSize;
       };

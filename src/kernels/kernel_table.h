@@ -136,6 +136,9 @@ struct AttentionArgs {
   Element element;
   void* out;           // tiles [queries, heads * head_dim] of `element`
   std::byte* scratch;  // attention_scratch_bytes(longest sequence, head_dim, element)
+  // Only the heads first_head .. end_head are computed; 0: to the last one. Several threads may compute heads at the
+  // same time.
+  std::size_t first_head = 0, end_head = 0;
 };
 
 // Keys and values of a causal sequence lie in pages of kPageTokens tokens, in the layout that the products read, so

@@ -184,14 +184,37 @@ class Ops {
     run(x, w, y.data, y.stride, y.element, Activation::kNone, Store::kRows, scratch);
   }
 
-  void attention(const AttentionArgs& args) const { table_->attention(args); }
+  // `scratch_bytes`: of each member's scratch.
+  void attention(const AttentionArgs& args, std::size_t scratch_bytes) const {
+    if (members() == 1) return table_->attention(args);
+    team_->run(args.heads, [&](std::size_t head, std::size_t member) {
+      AttentionArgs part = args;
+      part.first_head = head;
+      part.end_head = head + 1;
+      part.scratch = args.scratch + member * scratch_bytes;
+      table_->attention(part);
+    });
+  }
 
   // x = LayerNorm(x), and the same as tiles.
   template <class Cols>
   void layer_norm(const Acts<Cols>& x, const NormWeights& norm, const Tiles<Cols>& tiles) const {
     const auto* weight = norm.buffer.as<float>();
-    table_->layer_norm({x.data, weight, weight + round_up(norm.cols, kPanel), tiles.data, x.rows, norm.cols, x.stride,
-                        norm.eps, tiles.element, tiles.scales});
+    const LayerNormArgs args{x.data,      weight,   weight + round_up(norm.cols, kPanel),
+                             tiles.data,  x.rows,   norm.cols,
+                             x.stride,    norm.eps, tiles.element,
+                             tiles.scales};
+    if (members() == 1) return table_->layer_norm(args);
+    team_->run(round_up(x.rows, kRowBlock) / kRowBlock, [&](std::size_t block, std::size_t /*member*/) {
+      const std::size_t first = block * kRowBlock;
+      LayerNormArgs part = args;
+      part.x = args.x + first * args.stride;
+      part.rows = std::min(kRowBlock, args.rows - first);
+      part.tiles =
+          static_cast<std::byte*>(args.tiles) + first * round_up(tiles.cols * size_of(tiles.element), kLineBytes);
+      if (tiles.scales != nullptr) part.tiles_scales = tiles.scales + first;
+      table_->layer_norm(part);
+    });
   }
   // tiles = RMSNorm(x).
   template <class Cols>

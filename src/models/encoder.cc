@@ -71,7 +71,26 @@ std::size_t Encoder::packed_bytes() const {
 
 // All scratch of a forward pass. Carved with no memory behind it, it tells how much is needed.
 struct Encoder::Buffers {
-  Buffers(Carver& carver, const Encoder& encoder, std::size_t tokens, std::size_t pairs, std::size_t longest)
+  Buffers(Carver& carver, const Encoder& encoder, const RaggedBatch& batch, Team* team)
+      : Buffers(carver, encoder, encoder.ops_.on(team), batch.tokens(), batch.pairs(), batch.longest()) {}
+
+  Acts<Hidden> x;       // [tokens, hidden]: the residual stream
+  Tiles<Hidden> tiles;  // the same as the next product's left side
+  Heads qkv;            // [tokens, 3 * width]
+  Tiles<HeadColumns> context;
+  Tiles<Ffn> ffn;
+  kernels::Integers integers;  // context or ffn, with integer layers
+  Acts<Hidden> first_x;        // [pairs, hidden]: the first token of each pair
+  Tiles<Hidden> first_tiles;
+  Heads first_query;                    // [pairs, width]
+  std::size_t attention_scratch_bytes;  // of one member of the team
+  std::byte* attention_scratch;         // of each of them, one after the other
+  float* linear_scratch;                // likewise
+  kernels::Ops ops;                     // the encoder's, done by the team
+
+ private:
+  Buffers(Carver& carver, const Encoder& encoder, const kernels::Ops& team_ops, std::size_t tokens, std::size_t pairs,
+          std::size_t longest)
       : x(kernels::carve_acts<Hidden>(carver, tokens, encoder.config_.hidden)),
         tiles(kernels::carve_tiles<Hidden>(carver, tokens, encoder.config_.hidden, encoder.ops_.layer_inputs())),
         qkv(kernels::carve_heads(carver, tokens, 3 * encoder.config_.padded_width(), element(encoder))),
@@ -84,23 +103,14 @@ struct Encoder::Buffers {
         first_x(kernels::carve_acts<Hidden>(carver, pairs, encoder.config_.hidden)),
         first_tiles(kernels::carve_tiles<Hidden>(carver, pairs, encoder.config_.hidden, encoder.ops_.layer_inputs())),
         first_query(kernels::carve_heads(carver, pairs, encoder.config_.padded_width(), element(encoder))),
-        linear_scratch(carver.take<float>(kernels::linear_scratch_floats())),
-        attention_scratch(carver.take<std::byte>(
-            kernels::attention_scratch_bytes(longest, encoder.config_.padded_head_dim(), element(encoder)))) {}
+        attention_scratch_bytes(kernels::round_up(
+            kernels::attention_scratch_bytes(longest, encoder.config_.padded_head_dim(), element(encoder)),
+            kernels::kTileBytes)),
+        attention_scratch(carver.take<std::byte>(team_ops.members() * attention_scratch_bytes)),
+        linear_scratch(carver.take<float>(team_ops.members() * kernels::linear_scratch_floats())),
+        ops(team_ops) {}
 
   static kernels::Element element(const Encoder& encoder) { return encoder.ops_.activations(); }
-
-  Acts<Hidden> x;       // [tokens, hidden]: the residual stream
-  Tiles<Hidden> tiles;  // the same as the next product's left side
-  Heads qkv;            // [tokens, 3 * width]
-  Tiles<HeadColumns> context;
-  Tiles<Ffn> ffn;
-  kernels::Integers integers;  // context or ffn, with integer layers
-  Acts<Hidden> first_x;        // [pairs, hidden]: the first token of each pair
-  Tiles<Hidden> first_tiles;
-  Heads first_query;  // [pairs, width]
-  float* linear_scratch;
-  std::byte* attention_scratch;
 };
 
 namespace {
@@ -154,37 +164,38 @@ void Encoder::embed(const RaggedBatch& batch, std::span<const std::int32_t> posi
     add(embeddings_.token_types, batch.type_ids[token_idx], x);
     add(embeddings_.positions, position_ids[token_idx], x);
   }
-  ops_.layer_norm(b.x, embeddings_.norm, b.tiles);
+  b.ops.layer_norm(b.x, embeddings_.norm, b.tiles);
 }
 
 void Encoder::finish_layer(const EncoderLayer& layer, const Acts<Hidden>& x, const Tiles<Hidden>& tiles,
                            const Tiles<HeadColumns>& context, const Tiles<Ffn>& ffn, const Buffers& b) const {
   float* const scratch = b.linear_scratch;
-  ops_.linear_add(ops_.layer_input(context, b.integers), layer.attention_output, x, scratch);
-  ops_.layer_norm(x, layer.attention_norm, tiles);  // x = LayerNorm(x + attention)
-  ops_.linear(tiles, layer.up, config_.activation, ffn, scratch);
-  ops_.linear_add(ops_.layer_input(ffn, b.integers), layer.down, x, scratch);
-  ops_.layer_norm(x, layer.ffn_norm, tiles);  // x = LayerNorm(x + ffn)
+  b.ops.linear_add(b.ops.layer_input(context, b.integers), layer.attention_output, x, scratch);
+  b.ops.layer_norm(x, layer.attention_norm, tiles);  // x = LayerNorm(x + attention)
+  b.ops.linear(tiles, layer.up, config_.activation, ffn, scratch);
+  b.ops.linear_add(b.ops.layer_input(ffn, b.integers), layer.down, x, scratch);
+  b.ops.layer_norm(x, layer.ffn_norm, tiles);  // x = LayerNorm(x + ffn)
 }
 
 void Encoder::run_layer(const EncoderLayer& layer, const RaggedBatch& batch, const Buffers& b) const {
   const std::size_t width = config_.padded_width();
-  ops_.project(b.tiles, layer.query, b.qkv, b.linear_scratch);
-  ops_.project(b.tiles, layer.key_value, b.qkv.from(width), b.linear_scratch);
-  ops_.attention({.q = b.qkv.data,
-                  .k = b.qkv.from(width).data,
-                  .v = b.qkv.from(2 * width).data,
-                  .q_stride = b.qkv.stride,
-                  .kv_stride = b.qkv.stride,
-                  .cu_seqlens = batch.cu_seqlens.data(),
-                  .sequences = batch.pairs(),
-                  .heads = config_.heads,
-                  .head_dim = config_.padded_head_dim(),
-                  .query_rows = 0,
-                  .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim())),
-                  .element = b.qkv.element,
-                  .out = b.context.data,
-                  .scratch = b.attention_scratch});
+  b.ops.project(b.tiles, layer.query, b.qkv, b.linear_scratch);
+  b.ops.project(b.tiles, layer.key_value, b.qkv.from(width), b.linear_scratch);
+  b.ops.attention({.q = b.qkv.data,
+                   .k = b.qkv.from(width).data,
+                   .v = b.qkv.from(2 * width).data,
+                   .q_stride = b.qkv.stride,
+                   .kv_stride = b.qkv.stride,
+                   .cu_seqlens = batch.cu_seqlens.data(),
+                   .sequences = batch.pairs(),
+                   .heads = config_.heads,
+                   .head_dim = config_.padded_head_dim(),
+                   .query_rows = 0,
+                   .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim())),
+                   .element = b.qkv.element,
+                   .out = b.context.data,
+                   .scratch = b.attention_scratch},
+                  b.attention_scratch_bytes);
   finish_layer(layer, b.x, b.tiles, b.context, b.ffn, b);
 }
 
@@ -192,32 +203,32 @@ void Encoder::run_last_layer(const EncoderLayer& layer, const RaggedBatch& batch
   const std::size_t width = config_.padded_width();
   gather_first_rows(b.x, batch, b.first_x);
   gather_first_rows(b.tiles, batch, b.first_tiles);
-  ops_.project(b.first_tiles, layer.query, b.first_query, b.linear_scratch);
-  ops_.project(b.tiles, layer.key_value, b.qkv.from(width), b.linear_scratch);
-  ops_.attention({.q = b.first_query.data,
-                  .k = b.qkv.from(width).data,
-                  .v = b.qkv.from(2 * width).data,
-                  .q_stride = b.first_query.stride,
-                  .kv_stride = b.qkv.stride,
-                  .cu_seqlens = batch.cu_seqlens.data(),
-                  .sequences = batch.pairs(),
-                  .heads = config_.heads,
-                  .head_dim = config_.padded_head_dim(),
-                  .query_rows = 1,
-                  .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim())),
-                  .element = b.qkv.element,
-                  .out = b.context.data,
-                  .scratch = b.attention_scratch});
+  b.ops.project(b.first_tiles, layer.query, b.first_query, b.linear_scratch);
+  b.ops.project(b.tiles, layer.key_value, b.qkv.from(width), b.linear_scratch);
+  b.ops.attention({.q = b.first_query.data,
+                   .k = b.qkv.from(width).data,
+                   .v = b.qkv.from(2 * width).data,
+                   .q_stride = b.first_query.stride,
+                   .kv_stride = b.qkv.stride,
+                   .cu_seqlens = batch.cu_seqlens.data(),
+                   .sequences = batch.pairs(),
+                   .heads = config_.heads,
+                   .head_dim = config_.padded_head_dim(),
+                   .query_rows = 1,
+                   .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim())),
+                   .element = b.qkv.element,
+                   .out = b.context.data,
+                   .scratch = b.attention_scratch},
+                  b.attention_scratch_bytes);
   finish_layer(layer, b.first_x, b.first_tiles, first_rows(b.context, batch.pairs()), first_rows(b.ffn, batch.pairs()),
                b);
 }
 
 Result<Encoder::Output> Encoder::forward(const RaggedBatch& batch, std::span<const std::int32_t> position_ids,
-                                         kernels::Workspace& workspace, std::size_t head_bytes, Trace* trace) const {
+                                         kernels::Workspace& workspace, std::size_t head_bytes, Trace* trace,
+                                         Team* team) const {
   RERANK_TRY(check(batch));
-  const auto carve = [&](Carver& carver) {
-    return Buffers(carver, *this, batch.tokens(), batch.pairs(), batch.longest());
-  };
+  const auto carve = [&](Carver& carver) { return Buffers(carver, *this, batch, team); };
   Carver measure(nullptr);
   carve(measure);
   RERANK_TRY(workspace.reserve(measure.used() + head_bytes));

@@ -58,7 +58,7 @@ class Encoder {
     kernels::Carver head;  // where the head carves its own scratch
   };
   Result<Output> forward(const RaggedBatch& batch, std::span<const std::int32_t> position_ids,
-                         kernels::Workspace& workspace, std::size_t head_bytes, Trace* trace) const;
+                         kernels::Workspace& workspace, std::size_t head_bytes, Trace* trace, Team* team) const;
 
  private:
   Encoder(EncoderConfig config, kernels::Ops ops) : config_(config), ops_(ops) {}

@@ -43,12 +43,12 @@ EncoderClassifier::EncoderClassifier(Encoder encoder, ClassificationHead head, P
       sizes_(sizes_of(encoder_, head_, max_positions)) {}
 
 Status EncoderClassifier::forward(const RaggedBatch& batch, kernels::Workspace& workspace, std::span<float> logits,
-                                  Trace* trace) const {
+                                  Trace* trace, Team* team) const {
   RERANK_TRY(check_length(batch, sizes_));
   const std::vector<std::int32_t> position_ids = positions_(batch, encoder_.config().pad_token_id);
   RERANK_ASSIGN(const auto encoded,
-                encoder_.forward(batch, position_ids, workspace, head_.scratch_bytes(batch.pairs()), trace));
-  head_.forward(encoded, encoder_.ops(), logits);
+                encoder_.forward(batch, position_ids, workspace, head_.scratch_bytes(batch.pairs()), trace, team));
+  head_.forward(encoded, encoder_.ops().on(team), logits);
   return {};
 }
 

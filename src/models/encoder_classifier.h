@@ -16,8 +16,8 @@ class EncoderClassifier : public SequenceClassifier {
   EncoderClassifier(Encoder encoder, ClassificationHead head, PositionRule positions, int max_positions);
 
   const Sizes& sizes() const override { return sizes_; }
-  Status forward(const RaggedBatch& batch, kernels::Workspace& workspace, std::span<float> logits,
-                 Trace* trace) const override;
+  Status forward(const RaggedBatch& batch, kernels::Workspace& workspace, std::span<float> logits, Trace* trace,
+                 Team* team) const override;
 
  private:
   Encoder encoder_;

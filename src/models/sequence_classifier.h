@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/team.h"
 #include "kernels/workspace.h"
 #include "models/sizes.h"
 #include "models/trace.h"
@@ -33,10 +34,11 @@ class SequenceClassifier {
 
   virtual const Sizes& sizes() const = 0;
 
-  // Logits [pairs]. With `trace`, every layer is computed for every token and recorded; the logits are the same bits.
-  // kBadInput for a token id outside the vocabulary, a type id outside its table or a sequence beyond max_positions.
+  // Logits [pairs]. A `team` does the work together, to the same bits (nullptr: the caller alone). With `trace`, every
+  // layer is computed for every token and recorded; the logits are the same bits. kBadInput for a token id outside the
+  // vocabulary, a type id outside its table or a sequence beyond max_positions.
   virtual Status forward(const RaggedBatch& batch, kernels::Workspace& workspace, std::span<float> logits,
-                         Trace* trace = nullptr) const = 0;
+                         Trace* trace = nullptr, Team* team = nullptr) const = 0;
 };
 
 }  // namespace rerank::models
