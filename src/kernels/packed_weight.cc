@@ -12,18 +12,24 @@
 namespace rerank::kernels {
 namespace {
 
-// One panel: 32 rows of the weight, given as f32 rows [32][in].
+// Between the rows that become a panel: with a power of two their columns would share few lines of the cache.
+constexpr std::size_t row_stride(std::size_t in) {
+  return in + 2 * kLineBytes / sizeof(float);
+}
+
+// One panel: 32 rows of the weight, given as f32 rows [32][in] with row_stride.
 void pack_panel(const float* rows, std::size_t in, Element element, void* panel) {
+  const std::size_t stride = row_stride(in);
   if (element == Element::kF32) {
     auto* to = static_cast<float*>(panel);
     for (std::size_t k = 0; k < in; ++k)
-      for (std::size_t j = 0; j < kPanel; ++j) to[k * kPanel + j] = rows[j * in + k];
+      for (std::size_t j = 0; j < kPanel; ++j) to[k * kPanel + j] = rows[j * stride + k];
     return;
   }
   auto* to = static_cast<std::uint32_t*>(panel);
   for (std::size_t k = 0; k < in; k += 2)
     for (std::size_t j = 0; j < kPanel; ++j) {
-      const float* pair = rows + j * in + k;
+      const float* pair = rows + j * stride + k;
       to[k / 2 * kPanel + j] = f32_to_bf16(pair[0]) | std::uint32_t{f32_to_bf16(pair[1])} << 16;
     }
 }
@@ -123,9 +129,10 @@ Result<PackedWeight> PackedWeight::pack(std::size_t out, std::size_t in, Element
                                         std::span<const float> bias, int threads, const char* purpose) {
   RERANK_ASSIGN(PackedWeight packed, allocate(out, in, format_of(element), bias, purpose));
   parallel_for(packed.out_ / kPanel, threads, [&](std::size_t panel) {
-    std::vector<float> values(kPanel * packed.in_);
+    const std::size_t stride = row_stride(packed.in_);
+    std::vector<float> values(kPanel * stride);
     for (std::size_t j = 0; j < std::min(kPanel, out - panel * kPanel); ++j)
-      rows(panel * kPanel + j, {values.data() + j * packed.in_, in});
+      rows(panel * kPanel + j, {values.data() + j * stride, in});
     pack_panel(values.data(), packed.in_, element, packed.panel(panel));
   });
   return packed;
