@@ -80,6 +80,10 @@ struct Work {
   std::uint64_t kv_bytes_read = 0;  // keys and values, in all passes
   std::uint64_t shared_tokens = 0;  // of prompts, that were computed for another one
   std::uint64_t preemptions = 0;    // pairs that gave their memory to an older one, and were computed again
+  // Pairs that were not computed: their tokens are among those given, their operations nowhere.
+  std::uint64_t repeated_pairs = 0;  // that their call held before
+  std::uint64_t cache_hits = 0;      // of the others, those whose score was known (EngineOptions::score_cache_bytes)
+  std::uint64_t cache_misses = 0;    // and those whose score was not
 };
 
 // Ids of one text or pair as the model's tokenizer.json gives them; no truncation.

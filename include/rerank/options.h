@@ -65,6 +65,9 @@ struct EngineOptions {
   std::string adapter = {};    // folder of a PEFT LoRA adapter, merged into the weights when they are loaded
   std::string answer = "Yes";  // yes-logit: the answer whose first token's logit is the score
   std::size_t kv_bytes = 0;    // generation: memory for keys and values; 0: a quarter of the machine's
+  // Memory for scores that were computed before: a pair that comes again with the same settings is not computed again.
+  // 0: none are kept.
+  std::size_t score_cache_bytes = 0;
   // Caps the CPU level: scalar, avx2, avx512, avx512-bf16, amx; empty: RERANK_CPU_LEVEL, else the best.
   std::string cpu_level = {};
 };

@@ -170,6 +170,13 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("SIZE")
       ->group(kGroup);
+  command
+      .add_option("--score-cache", options.engine.score_cache_bytes,
+                  "Memory for scores, such as 64M: a pair that comes again is not computed again; changes no score [0: "
+                  "none]")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("SIZE")
+      ->group(kGroup);
   text("--cpu-level", options.engine.cpu_level, "LEVEL",
        "Highest CPU level to use: scalar, avx2, avx512, avx512-bf16, amx [RERANK_CPU_LEVEL, or else the best]");
 }

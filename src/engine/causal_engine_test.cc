@@ -112,7 +112,8 @@ void expect_same_bits(const Engine& one_thread, const Engine& two_threads, const
   for (std::size_t i = 0; i < order.size(); ++i) ASSERT_EQ(of_shuffled[i], expected[order[i]]) << "pair " << order[i];
 
   for (std::size_t i = 0; i < pairs.size(); i += std::max<std::size_t>(1, pairs.size() / 16))
-    ASSERT_EQ(values(one_thread, {&pairs[i], 1}, options).front(), expected[i]) << "pair " << i << " alone";
+    for (const Engine* engine : {&one_thread, &two_threads})  // the second does it with both threads together
+      ASSERT_EQ(values(*engine, {&pairs[i], 1}, options).front(), expected[i]) << "pair " << i << " alone";
 }
 
 std::string name_of(const ::testing::TestParamInfo<Case>& info) {
@@ -137,6 +138,14 @@ TEST_P(CausalEngine, SameBitsHoweverPairsComeTogether) {
     const Work work = two.value().work();
     EXPECT_LT(work.tokens_computed, work.tokens_given);  // sharing did happen
     EXPECT_LT(work.flops, work.flops_given);
+
+    const auto caching =
+        load(GetParam().checkpoint(),
+             {.dtype = dtype, .threads = 2, .method = GetParam().method, .score_cache_bytes = 1 << 20});
+    ASSERT_TRUE(caching.ok()) << caching.error().message();
+    EXPECT_EQ(values(caching.value(), texts.views(), GetParam().options), again);
+    EXPECT_EQ(values(caching.value(), texts.views(), GetParam().options), again);  // all of them from the cache
+    EXPECT_GT(caching.value().work().cache_hits, texts.views().size() / 2);
   }
 }
 

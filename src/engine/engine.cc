@@ -8,6 +8,7 @@
 #include "engine/generating_model.h"
 #include "engine/load_scorer.h"
 #include "engine/model_tokenizer.h"
+#include "engine/score_once.h"
 #include "engine/text_generator.h"
 
 namespace rerank {
@@ -50,6 +51,8 @@ struct Engine::Impl {
   WorkerPool workers;
   std::unique_ptr<const Scorer> scorer;  // borrows all of the above
   std::shared_ptr<GeneratingModel> generating;
+  std::unique_ptr<ScoreCache> cache;
+  mutable ReuseCounts reuse;
   ModelInfo info;
 };
 
@@ -66,6 +69,7 @@ Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkp
   impl->info = info_of(loaded);
   impl->scorer = std::move(loaded.scorer);
   impl->generating = std::move(loaded.generating);
+  if (options.score_cache_bytes > 0) impl->cache = std::make_unique<ScoreCache>(options.score_cache_bytes);
   impl->info.name = std::move(name);
   impl->info.method = scoring::name_of(detected.method);
   impl->info.method_reason = detected.reason;
@@ -88,7 +92,7 @@ Result<Engine> Engine::load_embedded(const EngineOptions& options) {
 
 Result<std::vector<Result<Score>>> Engine::score_each(std::span<const Pair> pairs, const ScoreOptions& options,
                                                       const Progress& progress) const {
-  return impl_->scorer->score_each(pairs, options, progress);
+  return score_once(*impl_->scorer, impl_->cache.get(), impl_->reuse, pairs, options, progress);
 }
 
 std::vector<std::string> Engine::remarks(const ScoreOptions& options) const {
@@ -96,7 +100,12 @@ std::vector<std::string> Engine::remarks(const ScoreOptions& options) const {
 }
 
 Work Engine::work() const {
-  return impl_->scorer->work();
+  Work work = impl_->scorer->work();
+  work.tokens_given += impl_->reuse.tokens;
+  work.repeated_pairs = impl_->reuse.repeated_pairs;
+  work.cache_hits = impl_->reuse.cache_hits;
+  work.cache_misses = impl_->reuse.cache_misses;
+  return work;
 }
 
 Result<std::vector<Score>> Engine::score(std::span<const Pair> pairs, const ScoreOptions& options,

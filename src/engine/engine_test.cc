@@ -88,8 +88,42 @@ TEST(Engine, ScoresDoNotDependOnThreadsOrderOrNeighbours) {
       const auto shuffled_scores = values(two_threads.value(), shuffled);
       for (std::size_t i = 0; i < order.size(); ++i) ASSERT_EQ(shuffled_scores[i], expected[order[i]]) << level;
 
-      for (std::size_t i = 0; i < used.size(); i += 3)
+      for (std::size_t i = 0; i < used.size(); i += 3) {
         ASSERT_EQ(values(one_thread.value(), used.subspan(i, 1))[0], expected[i]) << level << " alone: " << i;
+        // Done by both threads together.
+        ASSERT_EQ(values(two_threads.value(), used.subspan(i, 1))[0], expected[i]) << level << " alone: " << i;
+      }
+    }
+}
+
+// Repeated pairs are scored once, and known ones not again: to the same bits at every level and dtype.
+TEST(Engine, ScoresAreTheSameBitsFromTheCacheAndForRepeatedPairs) {
+  const auto texts = random_texts(8);
+  const auto pairs = as_pairs(texts);
+  std::vector<Pair> twice(pairs.rbegin(), pairs.rend());
+  twice.insert(twice.end(), pairs.begin(), pairs.end());
+  for (const std::string& level : levels_on_this_cpu())
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+      const auto plain = Engine::load_embedded({.dtype = dtype, .threads = 1, .cpu_level = level});
+      const auto caching =
+          Engine::load_embedded({.dtype = dtype, .threads = 2, .score_cache_bytes = 1 << 20, .cpu_level = level});
+      ASSERT_TRUE(plain.ok() && caching.ok());
+      auto expected = values(plain.value(), pairs);
+      EXPECT_EQ(values(caching.value(), std::span(pairs).first(3)),
+                std::vector(expected.begin(), expected.begin() + 3));
+      std::vector<double> expected_twice(expected.rbegin(), expected.rend());
+      expected_twice.insert(expected_twice.end(), expected.begin(), expected.end());
+      EXPECT_EQ(values(caching.value(), twice), expected_twice) << level;
+      EXPECT_EQ(values(plain.value(), twice), expected_twice) << level;
+      const Work work = caching.value().work();
+      EXPECT_EQ(work.repeated_pairs, 8u);
+      EXPECT_EQ(work.cache_hits, 3u);
+      EXPECT_EQ(work.cache_misses, 8u);
+      EXPECT_LT(work.tokens_computed, work.tokens_given);
+      EXPECT_EQ(plain.value().work().repeated_pairs, 8u);
+      ScoreOptions normalized;
+      normalized.normalize = true;
+      EXPECT_EQ(values(caching.value(), pairs, normalized), values(plain.value(), pairs, normalized)) << level;
     }
 }
 

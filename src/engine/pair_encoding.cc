@@ -59,6 +59,12 @@ Error at_pair(std::size_t pair_idx, const Error& error) {
   return Error{error.code, error.what, fmt::format("pair {}", pair_idx), error.fix};
 }
 
+void renumber_pair(Error& error, std::size_t from, std::size_t to) {
+  const std::string name = fmt::format("pair {}", from);
+  if (error.where == name || error.where.starts_with(name + ","))
+    error.where = fmt::format("pair {}{}", to, error.where.substr(name.size()));
+}
+
 Error stopped() {
   return Error{Error::Code::kBadInput, "not scored: the call was stopped before", "", ""};
 }

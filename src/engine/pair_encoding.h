@@ -23,6 +23,8 @@ std::vector<Result<PairTokens>> lengths_of(std::span<const Result<scoring::Encod
 Error not_finite(std::size_t pair_idx, double score);
 // `error` of a forward pass as the error of pair `pair_idx`.
 Error at_pair(std::size_t pair_idx, const Error& error);
+// Makes an error of pair `from` one of pair `to`.
+void renumber_pair(Error& error, std::size_t from, std::size_t to);
 
 // Of what ScoreOptions::stop left undone.
 Error stopped();

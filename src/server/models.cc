@@ -171,8 +171,14 @@ void Models::write_metrics(std::string& out) const {
   each("rerank_tokens_given_total", "Tokens of the pairs scored", [](const Work& work) { return work.tokens_given; });
   each("rerank_tokens_computed_total", "Tokens that went through the model",
        [](const Work& work) { return work.tokens_computed; });
-  each("rerank_tokens_saved_total", "Tokens that did not, because their beginning was shared",
+  each("rerank_tokens_saved_total", "Tokens that did not: their beginning was shared, or the score of their pair known",
        [](const Work& work) { return work.tokens_given - std::min(work.tokens_given, work.tokens_computed); });
+  each("rerank_repeated_pairs_total", "Pairs that were scored once with an equal one of their batch",
+       [](const Work& work) { return work.repeated_pairs; });
+  each("rerank_score_cache_hits_total", "Pairs whose score was in the score cache",
+       [](const Work& work) { return work.cache_hits; });
+  each("rerank_score_cache_misses_total", "Pairs whose score was looked for there and computed",
+       [](const Work& work) { return work.cache_misses; });
   each("rerank_new_tokens_total", "Tokens written by reasoning", [](const Work& work) { return work.new_tokens; });
   each("rerank_shared_prompt_tokens_total", "Tokens of prompts found in the cache of keys and values",
        [](const Work& work) { return work.shared_tokens; });

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "engine/pair_encoding.h"
 #include "server/metrics.h"
 
 namespace rerank::server {
@@ -25,10 +26,7 @@ double seconds(Clock::duration time) {
 
 // The engine names a pair by its place in the call; the client knows its own.
 Result<Score> renumbered(Result<Score> score, std::size_t from, std::size_t to) {
-  if (score.ok()) return score;
-  std::string& where = score.error().where;
-  const std::string name = fmt::format("pair {}", from);
-  if (where == name || where.starts_with(name + ",")) where = fmt::format("pair {}{}", to, where.substr(name.size()));
+  if (!score.ok()) renumber_pair(score.error(), from, to);
   return score;
 }
 
