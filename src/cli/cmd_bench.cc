@@ -16,6 +16,7 @@
 #include "cli/input.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
+#include "engine/matrix_peak.h"
 #include "io/json_text.h"
 
 namespace rerank::cli {
@@ -25,6 +26,7 @@ struct Options {
   ModelOptions model;
   std::string workload, scores;
   std::size_t queries = 2, repeat = 3;  // the defaults of the peers' benchmark
+  bool peak = false;
 };
 
 constexpr const char* kForm = "{\"query\": TEXT, \"passages\": [TEXT, ...]}";
@@ -41,6 +43,8 @@ struct Figures {
   double load_seconds = 0;                                        // from the start of the process to the first score
   double wall_seconds = std::numeric_limits<double>::infinity();  // of the best repeat
   double cpu_seconds = std::numeric_limits<double>::infinity();   // of the best repeat, all threads
+  std::vector<double> latencies;                                  // seconds of each call in all repeats, rising
+  double peak = 0;                                                // operations a second; 0: not measured
   Scores scores;
   Work work;  // of one pass
 };
@@ -81,10 +85,14 @@ Result<std::vector<Score>> score_query(const Engine& engine, const Query& query,
   return engine.score(pairs, options);
 }
 
-Result<Scores> score_all(const Engine& engine, const std::vector<Query>& workload, const ScoreOptions& options) {
+// Each query is a call of its own; what it took is added to `latencies`.
+Result<Scores> score_all(const Engine& engine, const std::vector<Query>& workload, const ScoreOptions& options,
+                         std::vector<double>& latencies) {
   Scores scores;
   for (const Query& query : workload) {
+    const double begin = wall_seconds();
     RERANK_ASSIGN(std::vector<Score> of_query, score_query(engine, query, options));
+    latencies.push_back(wall_seconds() - begin);
     scores.push_back(std::move(of_query));
   }
   return scores;
@@ -99,7 +107,10 @@ Work difference(const Work& after, const Work& before) {
           after.passes - before.passes,
           after.kv_bytes_read - before.kv_bytes_read,
           after.shared_tokens - before.shared_tokens,
-          after.preemptions - before.preemptions};
+          after.preemptions - before.preemptions,
+          after.repeated_pairs - before.repeated_pairs,
+          after.cache_hits - before.cache_hits,
+          after.cache_misses - before.cache_misses};
 }
 
 Result<Figures> measure(const Engine& engine, const std::vector<Query>& workload, const Options& options,
@@ -108,20 +119,31 @@ Result<Figures> measure(const Engine& engine, const std::vector<Query>& workload
   const Pair first{workload.front().text, workload.front().passages.front()};
   RERANK_TRY(engine.score({&first, 1}, options.model.score));
   figures.load_seconds = wall_seconds() - process_start;
-  RERANK_ASSIGN(figures.scores, score_all(engine, workload, options.model.score));  // warm-up
+  RERANK_ASSIGN(figures.scores, score_all(engine, workload, options.model.score, figures.latencies));  // warm-up
+  figures.latencies.clear();
   for (std::size_t round = 0; round < options.repeat; ++round) {
     const Work before = engine.work();
     const double wall = wall_seconds(), cpu = process_cpu_seconds();
-    RERANK_ASSIGN(figures.scores, score_all(engine, workload, options.model.score));
+    RERANK_ASSIGN(figures.scores, score_all(engine, workload, options.model.score, figures.latencies));
     figures.wall_seconds = std::min(figures.wall_seconds, wall_seconds() - wall);
     figures.cpu_seconds = std::min(figures.cpu_seconds, process_cpu_seconds() - cpu);
     figures.work = difference(engine.work(), before);
+  }
+  std::sort(figures.latencies.begin(), figures.latencies.end());
+  if (options.peak) {
+    RERANK_ASSIGN(figures.peak, measure_matrix_peak(options.model.engine));
   }
   return figures;
 }
 
 double rounded(double value, double steps) {
   return std::round(value * steps) / steps;
+}
+
+// The smallest value that at least `share` of the sorted values do not exceed.
+double percentile(const std::vector<double>& sorted, double share) {
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::max<std::size_t>(rank, 1) - 1];
 }
 
 std::string report(const Figures& figures, const ModelInfo& info, const std::string& checkpoint) {
@@ -146,11 +168,23 @@ std::string report(const Figures& figures, const ModelInfo& info, const std::str
       {"cpu_level", info.cpu_level},
       {"threads", info.threads},
       {"load_s", rounded(figures.load_seconds, 1000)},
+      {"latency_p50_s", rounded(percentile(figures.latencies, 0.5), 1e5)},
+      {"latency_p99_s", rounded(percentile(figures.latencies, 0.99), 1e5)},
+      {"calls", figures.latencies.size()},
   };
   json["tokens_computed"] = figures.work.tokens_computed;
+  if (figures.work.repeated_pairs > 0) json["repeated_pairs"] = figures.work.repeated_pairs;
+  if (figures.work.cache_hits + figures.work.cache_misses > 0) {
+    json["cache_hits"] = figures.work.cache_hits;
+    json["cache_misses"] = figures.work.cache_misses;
+  }
   if (figures.work.flops_given > 0) {
     json["gflops_s"] = std::llround(figures.work.flops / figures.wall_seconds / 1e9);
     json["flops_saved"] = rounded(1 - figures.work.flops / figures.work.flops_given, 1000);
+  }
+  if (figures.peak > 0) {
+    json["peak_gflops_s"] = std::llround(figures.peak / 1e9);
+    json["peak_share"] = rounded(figures.work.flops / figures.wall_seconds / figures.peak, 1000);
   }
   if (figures.work.passes > 0) {
     const auto passes = static_cast<double>(figures.work.passes);
@@ -207,6 +241,8 @@ void add_bench(CLI::App& app, Program& program) {
   command->add_option("--repeat", options->repeat, "Timed passes after a warm-up pass; the best counts [3]")
       ->check(CLI::Range(1, 1'000'000).description(""))
       ->type_name("N");
+  command->add_flag("--peak", options->peak,
+                    "Measures a bare product in cache as well, for a second: peak_gflops_s, and peak_share of it");
   command->add_option("--scores", options->scores, "Writes the scores here, one JSON list a query")->type_name("FILE");
   command->add_flag("--ignore-stop", options->model.score.ignore_stop,
                     "reasoning: each pair writes --max-new-tokens tokens, whatever they say");
@@ -215,8 +251,10 @@ void add_bench(CLI::App& app, Program& program) {
       "One JSON line: pairs_s and tokens_s per second of wall time, cpu_s CPU seconds per 100 pairs (all of the best\n"
       "pass; tokenization counts), tokens of all pairs, peak_rss_mib, load_s from the start of the process to the "
       "first\n"
-      "score, tokens_computed of the best pass (fewer than tokens where pairs share their beginning), and for LLM\n"
-      "rerankers gflops_s and flops_saved: the share of the operations that sharing, cutoff layers and compression\n"
+      "score, latency_p50_s and latency_p99_s of the calls (a query is one), tokens_computed of the best pass (fewer "
+      "than\n"
+      "tokens where pairs share their beginning), gflops_s and flops_saved: the share of the operations that sharing,\n"
+      "the last layer of tokens that nobody reads, cutoff layers and compression\n"
       "spare. Models that reason add new_tokens and new_tokens_s, passes through the model, weight_bytes that a pass\n"
       "reads at least once, kv_bytes_a_pass (keys and values, on average), gb_s of both together, shared_tokens of\n"
       "prompts, and preemptions: pairs that were computed again because memory ran short.\n\n"
