@@ -49,6 +49,20 @@ struct RankedPassage {
   Score score;
 };
 
+// How rank_progressively() spares work.
+struct ProgressiveOptions {
+  int early_layer = 0;  // whose scores decide who is carried on; 0: the one with a head next to a quarter of the layers
+  double deviations = 3;  // how far off an early score may be, in standard deviations of those that are known
+};
+
+struct ProgressiveRanking {
+  std::vector<RankedPassage> ranking;  // the best ones, with the scores that rank() gives them
+  std::size_t carried = 0;             // passages that went through all layers
+  int early_layer = 0, last_layer = 0;
+  double work_saved =
+      0;  // share of the operations that rank() would have taken, estimated from those of the early layer
+};
+
 // What was loaded, for people and for `rerank info`.
 struct ModelInfo {
   std::string name;           // folder name, or "embedded"
@@ -151,6 +165,15 @@ class Engine {
   // Passages by falling score, ties in the order given; at most `top_n` of them (0: all).
   Result<std::vector<RankedPassage>> rank(std::string_view query, std::span<const std::string_view> passages,
                                           std::size_t top_n = 0, const ScoreOptions& options = {}) const;
+
+  // The same with less work, for models with heads at several layers (layerwise, lightweight): all passages are scored
+  // at an early layer, and those carried on to the last one (of `options`, else of the model) that may still be among
+  // the best `top_n`, as far as early scores tell. One whose last score they did not foretell can be missed; those that
+  // are found have the very scores of rank(). kUnsupported for other models: their states say nothing before the last
+  // layer. kBadInput for top_n 0.
+  Result<ProgressiveRanking> rank_progressively(std::string_view query, std::span<const std::string_view> passages,
+                                                std::size_t top_n, const ScoreOptions& options = {},
+                                                const ProgressiveOptions& progressive = {}) const;
 
   // How long pairs would be, without scoring them. Errors as of score_each.
   Result<std::vector<Result<PairTokens>>> measure(std::span<const Pair> pairs, const ScoreOptions& options = {}) const;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "cli/output.h"
 #include "cli/passages.h"
 #include "cli/progress.h"
+#include "cli/progressive.h"
 #include "cli/terminal.h"
 #include "io/json_text.h"
 
@@ -24,7 +26,8 @@ struct Options {
   ModelOptions model;
   std::string query, passages;
   std::size_t top_n = 0;
-  bool json = false, show_reasoning = false;
+  bool json = false, show_reasoning = false, progressive = false;
+  ProgressiveOptions progressive_options;
 };
 
 struct Ranking {
@@ -41,10 +44,22 @@ Status check_query(const std::string& query) {
   return {};
 }
 
+Result<std::vector<RankedPassage>> rank_progressively(const Options& options, const Engine& engine,
+                                                      std::span<const std::string_view> texts) {
+  RERANK_ASSIGN(ProgressiveRanking found, engine.rank_progressively(options.query, texts, options.top_n,
+                                                                    options.model.score, options.progressive_options));
+  fmt::print(stderr, "rerank: {}\n", work_saved(found, texts.size()));
+  return std::move(found.ranking);
+}
+
 Result<Ranking> rank_passages(const Options& options, const Engine& engine, std::vector<PassageRecord> passages) {
   std::vector<std::string_view> texts;
   texts.reserve(passages.size());
   for (const PassageRecord& passage : passages) texts.push_back(passage.text);
+  if (options.progressive) {
+    RERANK_ASSIGN(std::vector<RankedPassage> order, rank_progressively(options, engine, texts));
+    return Ranking{std::move(passages), std::move(order)};
+  }
   // Only reasoning takes so long that somebody has to see it go on.
   ProgressBar bar(false);
   ScoreOptions score_options = options.model.score;
@@ -118,6 +133,8 @@ std::string for_people(const Ranking& ranking, std::size_t columns, bool colour,
 
 Exit run_rank(const Options& options) {
   if (const Status query = check_query(options.query); !query.ok()) return fail(query.error());
+  if (options.progressive && options.top_n == 0)
+    return fail({Error::Code::kBadInput, "finds the best few", "--progressive", "say with --top-n how many"});
   Result<std::vector<PassageRecord>> passages = read_passages(options.passages);
   if (!passages.ok()) return fail(passages.error());
   const Result<Engine> engine = load_engine(options.model);
@@ -152,6 +169,10 @@ void add_rank(CLI::App& app, Program& program) {
       "is the passage's place in the file, from 0");
   command->add_flag("--show-reasoning", options->show_reasoning,
                     "Below each passage, what a model that reasons wrote about it; --json always has it");
+  add_progressive_options(*command, options->progressive_options,
+                          command->add_flag("--progressive", options->progressive,
+                                            "layerwise, lightweight: score all at an early layer, and carry on only "
+                                            "what may still be among the --top-n; says what that saved"));
   add_model_options(*command, options->model);
   command->footer(
       "Examples:\n"

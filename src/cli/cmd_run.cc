@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cli/bad_records.h"
 #include "cli/command.h"
@@ -11,6 +12,7 @@
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
+#include "cli/progressive.h"
 #include "cli/rerank_job.h"
 #include "io/packed_output.h"
 
@@ -23,7 +25,18 @@ struct Options {
   std::string output;
   OnError on_error = OnError::kFail;
   bool quiet = false, resume = false, allow_mixed = false;
+  std::size_t progressive = 0;
+  ProgressiveOptions progressive_options;
 };
+
+std::vector<std::pair<std::string, std::string>> selection_of(const Options& options) {
+  std::vector<std::pair<std::string, std::string>> selection = {{"top_k", fmt::format("{}", options.first_stage.top_k)},
+                                                                {"split", options.first_stage.split}};
+  if (options.progressive > 0)
+    selection.emplace_back(
+        "progressive", fmt::format("{} from layer {}", options.progressive, options.progressive_options.early_layer));
+  return selection;
+}
 
 Exit run_run(const Options& options) {
   ProgressBar bar(options.quiet);
@@ -47,9 +60,11 @@ Exit run_run(const Options& options) {
                          {"corpus", collection.corpus},
                          {"queries", collection.queries},
                          {"qrels", collection.qrels}},
-                        {{"top_k", fmt::format("{}", options.first_stage.top_k)}, {"split", options.first_stage.split}},
+                        selection_of(options),
                         options.resume,
-                        options.allow_mixed};
+                        options.allow_mixed,
+                        options.progressive,
+                        options.progressive_options};
   Result<EarlierRun> earlier = find_earlier(task);
   if (!earlier.ok()) return fail(earlier.error());
   const Result<Engine> engine = load_engine(options.model);
@@ -83,6 +98,14 @@ void add_run(CLI::App& app, Program& program) {
                    "Only queries that qrels/NAME.tsv judges [test, or all queries where there is no such file]")
       ->type_name("NAME")
       ->each([options](const std::string&) { options->first_stage.split_required = true; });
+  add_progressive_options(
+      *command, options->progressive_options,
+      command
+          ->add_option("--progressive", options->progressive,
+                       "layerwise, lightweight: write only the best N of each query, scored at an early layer and "
+                       "carried on while they may be among those; says what that saved")
+          ->check(CLI::Range(1, 1 << 30).description(""))
+          ->type_name("N"));
   command->add_flag("--resume", options->resume,
                     "Go on behind the queries that --output holds; its last one is scored again");
   command->add_flag("--allow-mixed", options->allow_mixed,

@@ -12,6 +12,7 @@
 #include "base/try.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
+#include "cli/progressive.h"
 #include "cli/query_stats.h"
 #include "cli/run_manifest.h"
 #include "evaluation/trec.h"
@@ -39,12 +40,18 @@ class Job {
   }
 
   std::size_t queries_done() const { return queries_done_; }
+  // Of all queries that were ranked progressively.
+  std::string work_saved() const { return cli::work_saved(saved_, passages_); }
 
   // The first error; all queries before it are written by then.
   Status run() {
     // A model that writes text reads its weights once for all pairs that run together: queries fill up its batch.
     const std::size_t pairs_at_once = engine_.info().method == "reasoning" ? kPairsAtOnce : 1;
     while (queries_done_ < stage_.queries.size() && !interrupted()) {
+      if (task_.progressive > 0) {
+        RERANK_TRY(rank_progressively(stage_.queries[queries_done_]));
+        continue;
+      }
       std::size_t count = 0, pairs = 0;
       while (queries_done_ + count < stage_.queries.size() && pairs < pairs_at_once)
         pairs += stage_.queries[queries_done_ + count++].passage_ids.size();
@@ -128,6 +135,39 @@ class Job {
     return status;
   }
 
+  Status rank_progressively(const Candidates& query) {
+    std::vector<std::string_view> texts;
+    for (const std::string& id : query.passage_ids) texts.push_back(stage_.passages.at(id));
+    QueryStats stats;
+    stats.query_id = query.query_id;
+    const double begin = wall_seconds(), cpu_begin = process_cpu_seconds();
+    const std::uint64_t computed_before = engine_.work().tokens_computed;
+    RERANK_ASSIGN(const ProgressiveRanking found,
+                  engine_.rank_progressively(query.query, texts, task_.progressive, task_.model.score,
+                                             task_.progressive_options));
+    stats.seconds = wall_seconds() - begin;
+    stats.alone = {process_cpu_seconds() - cpu_begin, engine_.work().tokens_computed - computed_before};
+    std::vector<evaluation::ScoredPassage> ranking;
+    for (const RankedPassage& passage : found.ranking) {
+      add_tokens(passage.score, stats);
+      ranking.push_back({query.passage_ids[passage.index], static_cast<float>(passage.score.value)});
+    }
+    stats.passages = ranking.size();
+    RERANK_TRY(put(query, std::move(ranking)));
+    if (stats.passages > 0) RERANK_TRY(stats_.write(stats));
+    scored_ += texts.size();
+    // The mean over passages.
+    const double share = static_cast<double>(texts.size()) / static_cast<double>(passages_ + texts.size());
+    saved_ = {{},
+              saved_.carried + found.carried,
+              found.early_layer,
+              found.last_layer,
+              saved_.work_saved + share * (found.work_saved - saved_.work_saved)};
+    passages_ += texts.size();
+    bar_.update(scored_, static_cast<double>(scored_) / static_cast<double>(stage_.pairs), 0);
+    return {};
+  }
+
   static void add_tokens(const Score& score, QueryStats& stats) {
     stats.tokens += score.tokens;
     stats.cut_tokens += score.cut_tokens;
@@ -147,10 +187,15 @@ class Job {
         RERANK_TRY(bad_.meet(std::move(error)));
       }
     }
+    scores.stats[query_idx].passages = ranking.size();
+    return put(query, std::move(ranking));
+  }
+
+  // The next query's ranking.
+  Status put(const Candidates& query, std::vector<evaluation::ScoredPassage> ranking) {
     evaluation::sort_as_trec_eval(ranking);
     if (task_.resume && !is_cut_) RERANK_TRY(cut_last(query, ranking));
     RERANK_TRY(writer_.write(query.query_id, ranking));
-    scores.stats[query_idx].passages = ranking.size();
     ++queries_done_;
     return {};
   }
@@ -182,6 +227,8 @@ class Job {
   std::size_t queries_done_;  // those of an earlier run included
   std::size_t scored_ = 0;    // their pairs
   std::uint64_t new_tokens_ = 0;
+  ProgressiveRanking saved_;
+  std::size_t passages_ = 0;  // that were ranked progressively
 };
 
 std::vector<std::string> inputs_of(const RerankTask& task) {
@@ -215,6 +262,7 @@ Result<std::size_t> rerank(const RerankTask& task, const Engine& engine, Earlier
   Job job(task, engine, std::move(earlier), writer, stats, bar, bad);
   const Status status = job.run();
   bad.summarize("row");
+  if (task.progressive > 0 && status.ok()) bar.note(job.work_saved());
   bar.clear();
   const Status run_closed = writer.close(), stats_closed = stats.close();
   const bool failed = !status.ok() || !run_closed.ok() || !stats_closed.ok();

@@ -25,6 +25,8 @@ struct RerankTask {
   std::vector<std::pair<std::string, std::filesystem::path>> data;  // as RunFacts::data; none of them may be the output
   std::vector<std::pair<std::string, std::string>> selection;       // as RunFacts::selection
   bool resume = false, allow_mixed = false;
+  std::size_t progressive = 0;  // only the best so many of each query, found by rank_progressively(); 0: all
+  ProgressiveOptions progressive_options = {};
 };
 
 // What the output holds that need not be scored again; nothing without `resume`. kBadInput where that is not a file of

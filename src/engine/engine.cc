@@ -120,21 +120,6 @@ Result<std::vector<Score>> Engine::score(std::span<const Pair> pairs, const Scor
   return scores;
 }
 
-Result<std::vector<RankedPassage>> Engine::rank(std::string_view query, std::span<const std::string_view> passages,
-                                                std::size_t top_n, const ScoreOptions& options) const {
-  std::vector<Pair> pairs;
-  pairs.reserve(passages.size());
-  for (const std::string_view passage : passages) pairs.push_back({query, passage});
-  RERANK_ASSIGN(const auto scores, score(pairs, options));
-  std::vector<RankedPassage> ranking;
-  ranking.reserve(scores.size());
-  for (std::size_t i = 0; i < scores.size(); ++i) ranking.push_back({i, scores[i]});
-  std::stable_sort(ranking.begin(), ranking.end(),
-                   [](const RankedPassage& a, const RankedPassage& b) { return a.score.value > b.score.value; });
-  if (top_n > 0 && ranking.size() > top_n) ranking.resize(top_n);
-  return ranking;
-}
-
 Result<std::vector<Result<PairTokens>>> Engine::measure(std::span<const Pair> pairs,
                                                         const ScoreOptions& options) const {
   return impl_->scorer->measure(pairs, options);
