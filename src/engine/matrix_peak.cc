@@ -32,7 +32,10 @@ class Product {
     const auto row = [](std::size_t r, std::span<float> values) {
       for (std::size_t k = 0; k < values.size(); ++k) values[k] = number(r * kIn + k);
     };
-    RERANK_ASSIGN(auto packed, kernels::PackedWeight::pack(kOut, kIn, ops.weights(), row, {}, 1, "a product"));
+    RERANK_ASSIGN(auto packed, ops.integer_layers()
+                                   ? kernels::PackedWeight::pack_w8a8(kOut, kIn, kernels::PackedWeight::RowReader(row),
+                                                                      {}, 1, "a product")
+                                   : kernels::PackedWeight::pack(kOut, kIn, ops.weights(), row, {}, 1, "a product"));
     product.weight_ = kernels::Weight<Out, In>(std::move(packed));
     kernels::Carver measure(nullptr);
     product.carve(measure);
@@ -41,6 +44,7 @@ class Product {
     product.carve(carver);
     for (std::size_t r = 0; r < kRows; ++r) row(r, product.rows_.row(r).first(kIn));
     ops.to_tiles(product.rows_, product.x_);
+    product.x_ = ops.layer_input(product.x_, product.integers_);
     return product;
   }
 
@@ -66,6 +70,7 @@ class Product {
   void carve(kernels::Carver& carver) {
     rows_ = kernels::carve_acts<In>(carver, kRows, kIn);
     x_ = kernels::carve_tiles<In>(carver, kRows, kIn, ops_.activations());
+    integers_ = kernels::carve_integers(carver, kRows, kIn);
     y_ = kernels::carve_tiles<Out>(carver, kRows, kOut, ops_.activations());
     scratch_ = carver.take<float>(kernels::linear_scratch_floats());
   }
@@ -75,6 +80,7 @@ class Product {
   kernels::Workspace workspace_;
   kernels::Acts<In> rows_;
   kernels::Tiles<In> x_;
+  kernels::Integers integers_;
   kernels::Tiles<Out> y_;
   float* scratch_ = nullptr;
 };
