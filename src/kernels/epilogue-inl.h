@@ -63,20 +63,32 @@ class Epilogue {
 
   // What integer sums lack to be numbers, for the outputs of the panel.
   struct Scales {
+    const std::byte* integers;
     Vec scales[kVecsPerPanel];
     Words offsets[kVecsPerPanel];
-    Scales(const LinearArgs& args, std::size_t panel) {
-      const std::size_t bytes = panel_bytes(WeightFormat::kW8A8, args.in);
-      const std::byte* from = static_cast<const std::byte*>(args.panels) + panel * bytes;
-      const auto* at = reinterpret_cast<const float*>(from + round_up(args.in, kLineBytes) * kPanel);
+    Scales(const LinearArgs& args, std::size_t panel)
+        : integers(static_cast<const std::byte*>(args.panels) + panel * panel_bytes(WeightFormat::kW8A8, args.in)) {
+      const auto* at = reinterpret_cast<const float*>(integers + round_up(args.in, kLineBytes) * kPanel);
       for (std::size_t i = 0; i < kVecsPerPanel; ++i) {
         scales[i] = load(at + i * kLanes);
         offsets[i] = load_words(reinterpret_cast<const std::uint32_t*>(at + kPanel + i * kLanes));
       }
     }
-    Vec numbers_of(const float* sums, std::size_t i, Vec row_scale) const {
+    // Multiplications and additions stay apart, so that every level gives the same bits.
+    Vec numbers_of(const float* sums, std::size_t i, const IntegerRow& row) const {
       const Words words = load_words(reinterpret_cast<const std::uint32_t*>(sums));
-      return mul(numbers(sub(words, offsets[i])), mul(row_scale, scales[i]));
+      const Vec result = mul(numbers(sub(words, offsets[i])), mul(broadcast(row.scale), scales[i]));
+      return row.outliers == 0 ? result : add(result, mul(of_outliers(i, row), scales[i]));
+    }
+    Vec of_outliers(std::size_t i, const IntegerRow& row) const {
+      Vec total = broadcast(0.0f);
+      for (std::size_t o = 0; o < row.outliers; ++o) {
+        const std::size_t column = row.columns[o];
+        const std::byte* quads = integers + (column / 4 * kPanel + i * kLanes) * 4;
+        const Words words = load_words(reinterpret_cast<const std::uint32_t*>(quads));
+        total = add(total, mul(broadcast(row.values[o]), numbers(signed_byte(words, column % 4))));
+      }
+      return total;
     }
   };
   struct NoScales {
@@ -94,7 +106,7 @@ class Epilogue {
       for (std::size_t i = 0; i < kVecsPerPanel; ++i) {
         const float* sums = c_ + next_ * kPanel + i * kLanes;
         if constexpr (kIntegers) {
-          v[i] = add(scales.numbers_of(sums, i, broadcast(args_->x_scales[first_row_ + next_])), bias[i]);
+          v[i] = add(scales.numbers_of(sums, i, args_->x_rows[first_row_ + next_]), bias[i]);
         } else {
           v[i] = add(load(sums), bias[i]);
         }

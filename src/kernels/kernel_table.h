@@ -5,7 +5,8 @@
 //   tile     16 rows x 64 bytes, rows contiguous: 1 KiB. Holds 16 rows x 16 f32, 32 bf16 or 64 u8.
 //   tiles    a matrix [rows, cols] as the left side of a product: tile (r / 16, c / per_line) lies at index
 //            (r / 16) * tiles_per_row + c / per_line. Rows are padded to 16, cols to 32; padding columns are zero.
-//            u8 stand for (u8 - 128) * the scale of their row, which lies elsewhere; cols are padded to 64.
+//            u8 stand for (u8 - 128) * the scale of their row, which lies elsewhere (IntegerRow); cols are padded
+//            to 64.
 //   rows     row-major f32 or bf16 with a stride in elements.
 //   panels   a weight [out, in] as the right side: 32 outputs a panel, inputs innermost last:
 //            f32:  panel[p][k][32]           element (32 p + j, k) at p * in * 32 + k * 32 + j
@@ -86,6 +87,19 @@ inline constexpr std::size_t kMostW8A8Inputs = std::size_t{1} << 16;
 // Rows whose magnitudes are all below it become zeros: no float holds 127 over some of those.
 inline constexpr float kLeastW8A8 = 1e-30f;
 
+// What the integers of a row of u8 stand for. The few numbers that are far larger than the others of their row would
+// take nearly all steps for themselves (Dettmers et al. 2022, LLM.int8()): they stand apart, as they are, and their
+// integers are zero.
+inline constexpr std::size_t kMostOutliers = 7;
+// Outliers are those of more than so many times the mean magnitude, and of those the largest.
+inline constexpr float kOutlierOverMean = 16;
+struct alignas(kLineBytes) IntegerRow {
+  float scale;
+  std::uint32_t outliers;  // how many, in rising order of their columns
+  float values[kMostOutliers];
+  std::uint16_t columns[kMostOutliers];
+};
+
 // The gated ones take two projections at once: in each panel of 32 outputs the first 16 are gates, the last 16 the
 // values they gate, and the result activation(gate) * value has half the columns: `out` is a multiple of 2 kPanel, so
 // that they are padded as tiles want them. They go with Store::kTiles only.
@@ -117,7 +131,7 @@ struct LinearArgs {
   // Only the outputs of the panels first_panel .. end_panel are computed; 0: to the last one. Several threads may
   // compute a product's panels at the same time.
   std::size_t first_panel = 0, end_panel = 0;
-  const float* x_scales = nullptr;  // [rows] of x as u8
+  const IntegerRow* x_rows = nullptr;  // [rows] of x as u8
 };
 
 // Multi-head attention over sequences that lie end to end: softmax(scale * q k^T) v per sequence and head, both
@@ -212,7 +226,7 @@ struct RmsNormArgs {
   float* add_to;  // rows with add_stride: add_to += add_scale * RMSNorm(x)
   std::size_t add_stride;
   float add_scale = 1;
-  float* tiles_scales = nullptr;  // [rows] of u8 tiles
+  IntegerRow* tiles_rows = nullptr;  // [rows] of u8 tiles
 };
 
 // x = LayerNorm(x) = (x - mean) / sqrt(variance + eps) * weight + bias, and the same as tiles of `tiles_element`.
@@ -224,7 +238,7 @@ struct LayerNormArgs {
   std::size_t rows, cols, stride;
   float eps;
   Element tiles_element;
-  float* tiles_scales = nullptr;  // [rows] of u8 tiles
+  IntegerRow* tiles_rows = nullptr;  // [rows] of u8 tiles
 };
 
 struct KernelTable {
@@ -240,10 +254,10 @@ struct KernelTable {
   // sums[r] the sum of exp(x - largest[r]) so far. Begin with -infinity and 0. Rows are readable up to a multiple of
   // kPanel columns.
   void (*exp_sums)(const float* x, std::size_t rows, std::size_t cols, std::size_t stride, float* largest, float* sums);
-  // Tiles [rows, cols] of `element` -> tiles of u8 and a scale for each row: the largest magnitude of a row becomes
-  // 127, the others are rounded to nearest even. A row that is not finite has a scale that is not.
+  // Tiles [rows, cols] of `element` -> tiles of u8, and what they stand for [rows]: the largest magnitude that is no
+  // outlier becomes 127, the others are rounded to nearest even. A row that is not finite has a scale that is not.
   void (*quantize_rows)(const void* tiles, std::size_t rows, std::size_t cols, Element element, void* u8_tiles,
-                        float* scales);
+                        IntegerRow* integer_rows);
   // [rows, cols] row-major f32 -> tiles; cols padded with zeros.
   void (*to_tiles)(const float* x, std::size_t rows, std::size_t cols, std::size_t stride, Element element,
                    void* tiles);

@@ -94,11 +94,12 @@ void run_linear(benchmark::State& state, const Level& level, const LinearShape& 
   AlignedBuffer scratch = AlignedBuffer::allocate(linear_scratch_floats() * 4, "scratch").value();
   const bool w8a8 = format == WeightFormat::kW8A8;
   AlignedBuffer integers = AlignedBuffer::allocate(padded_rows * round_up(shape.in, kLineBytes), "integers").value();
-  AlignedBuffer scales = AlignedBuffer::allocate(rows * 4, "scales").value();
+  AlignedBuffer integer_rows = AlignedBuffer::allocate(rows * sizeof(IntegerRow), "integer rows").value();
   std::size_t turn = 0;
   for (auto _ : state) {
     const PackedWeight& w = weights[turn++ % weights.size()];
-    if (w8a8) level.table->quantize_rows(x.data(), rows, w.in(), x_element, integers.data(), scales.as<float>());
+    if (w8a8)
+      level.table->quantize_rows(x.data(), rows, w.in(), x_element, integers.data(), integer_rows.as<IntegerRow>());
     LinearArgs args{w8a8 ? integers.data() : x.data(),
                     w.panels(),
                     w.bias(),
@@ -113,7 +114,7 @@ void run_linear(benchmark::State& state, const Level& level, const LinearShape& 
                     shape.activation,
                     Store::kTiles,
                     scratch.as<float>()};
-    args.x_scales = scales.as<float>();
+    args.x_rows = integer_rows.as<IntegerRow>();
     level.table->linear(args);
   }
   state.counters["gflops"] = benchmark::Counter(2e-9 * static_cast<double>(rows * shape.in * shape.out),

@@ -24,7 +24,7 @@ struct Tiles {
   void* data = nullptr;
   std::size_t rows = 0, cols = 0;  // cols padded to kPanel
   Element element = Element::kF32;
-  float* scales = nullptr;  // [rows] of u8
+  IntegerRow* integer_rows = nullptr;  // [rows] of u8
 };
 
 // Several projections of one input side by side, row-major in the element of the activations.
@@ -46,12 +46,12 @@ Acts<Cols> carve_acts(Carver& carver, std::size_t rows, std::size_t cols) {
 // Room for a left side of kU8.
 struct Integers {
   void* data = nullptr;
-  float* scales = nullptr;
+  IntegerRow* rows = nullptr;
 };
 inline Integers carve_integers(Carver& carver, std::size_t rows, std::size_t cols) {
   const std::size_t padded_rows = round_up(rows, kRowBlock);
   auto* data = carver.take<std::byte>(padded_rows * round_up(cols, kLineBytes));
-  return {data, carver.take<float>(padded_rows)};
+  return {data, carver.take<IntegerRow>(padded_rows)};
 }
 
 template <class Cols>
@@ -59,7 +59,7 @@ Tiles<Cols> carve_tiles(Carver& carver, std::size_t rows, std::size_t cols, Elem
   const std::size_t padded = round_up(cols, kPanel);
   if (element == Element::kU8) {
     const Integers room = carve_integers(carver, rows, cols);
-    return {room.data, rows, padded, element, room.scales};
+    return {room.data, rows, padded, element, room.rows};
   }
   return {carver.take<std::byte>(round_up(rows, kRowBlock) * padded * size_of(element)), rows, padded, element};
 }
@@ -74,7 +74,7 @@ void copy_tiles_row(const Tiles<Cols>& x, std::size_t row, const Tiles<Cols>& ou
   };
   for (std::size_t line = 0; line < lines; ++line)
     std::memcpy(line_of(out, out_row, line), line_of(x, row, line), kLineBytes);
-  if (x.element == Element::kU8) out.scales[out_row] = x.scales[row];
+  if (x.element == Element::kU8) out.integer_rows[out_row] = x.integer_rows[row];
 }
 // Readable one block past its last row, as attention wants it.
 inline Heads carve_heads(Carver& carver, std::size_t rows, std::size_t cols, Element element) {
@@ -176,7 +176,8 @@ class Ops {
                      const Acts<Out>& y, float* scratch) const {
     const auto* panels = static_cast<const std::byte*>(w.panels()) + first * panel_bytes(w.format(), w.in());
     table_->linear({x.data, panels, w.bias() + first * kPanel, y.data, x.rows, w.in(), count * kPanel, y.stride,
-                    x.element, w.format(), Element::kF32, Activation::kNone, Store::kRows, scratch, 1, 0, 0, x.scales});
+                    x.element, w.format(), Element::kF32, Activation::kNone, Store::kRows, scratch, 1, 0, 0,
+                    x.integer_rows});
   }
   // y = x W^T + b as rows of heads.
   template <class Out, class In>
@@ -200,10 +201,16 @@ class Ops {
   template <class Cols>
   void layer_norm(const Acts<Cols>& x, const NormWeights& norm, const Tiles<Cols>& tiles) const {
     const auto* weight = norm.buffer.as<float>();
-    const LayerNormArgs args{x.data,      weight,   weight + round_up(norm.cols, kPanel),
-                             tiles.data,  x.rows,   norm.cols,
-                             x.stride,    norm.eps, tiles.element,
-                             tiles.scales};
+    const LayerNormArgs args{x.data,
+                             weight,
+                             weight + round_up(norm.cols, kPanel),
+                             tiles.data,
+                             x.rows,
+                             norm.cols,
+                             x.stride,
+                             norm.eps,
+                             tiles.element,
+                             tiles.integer_rows};
     if (members() == 1) return table_->layer_norm(args);
     team_->run(round_up(x.rows, kRowBlock) / kRowBlock, [&](std::size_t block, std::size_t /*member*/) {
       const std::size_t first = block * kRowBlock;
@@ -212,7 +219,7 @@ class Ops {
       part.rows = std::min(kRowBlock, args.rows - first);
       part.tiles =
           static_cast<std::byte*>(args.tiles) + first * round_up(tiles.cols * size_of(tiles.element), kLineBytes);
-      if (tiles.scales != nullptr) part.tiles_scales = tiles.scales + first;
+      if (tiles.integer_rows != nullptr) part.tiles_rows = tiles.integer_rows + first;
       table_->layer_norm(part);
     });
   }
@@ -220,7 +227,7 @@ class Ops {
   template <class Cols>
   void rms_norm(const Acts<Cols>& x, const RmsNormWeights& norm, const Tiles<Cols>& tiles) const {
     table_->rms_norm({x.data, norm.buffer.as<float>(), x.rows, norm.cols, x.stride, norm.eps, tiles.data, tiles.element,
-                      nullptr, 0, 1, tiles.scales});
+                      nullptr, 0, 1, tiles.integer_rows});
   }
   // to += scale * RMSNorm(x).
   template <class Cols>
@@ -236,7 +243,7 @@ class Ops {
     const std::size_t x_row = x.cols * size_of(x.element), row = round_up(x.cols, kLineBytes);
     const auto quantize = [&](std::size_t first, std::size_t end) {
       table_->quantize_rows(static_cast<const std::byte*>(x.data) + first * x_row, end - first, x.cols, x.element,
-                            static_cast<std::byte*>(integers.data) + first * row, integers.scales + first);
+                            static_cast<std::byte*>(integers.data) + first * row, integers.rows + first);
     };
     const std::size_t blocks = round_up(x.rows, kRowBlock) / kRowBlock;
     if (members() == 1 || blocks == 1) {
@@ -246,7 +253,7 @@ class Ops {
         quantize(i * kRowBlock, std::min(x.rows, (i + 1) * kRowBlock));
       });
     }
-    return {integers.data, x.rows, x.cols, Element::kU8, integers.scales};
+    return {integers.data, x.rows, x.cols, Element::kU8, integers.rows};
   }
 
   void rotate_queries(const RotateQueriesArgs& args) const { table_->rotate_queries(args); }
@@ -290,8 +297,9 @@ class Ops {
   template <class In>
   void run(const Tiles<In>& x, const PackedWeight& w, void* y, std::size_t y_stride, Element y_element,
            Activation activation, Store store, float* scratch, float add_scale = 1) const {
-    const LinearArgs args{x.data,     w.panels(), w.bias(),   y,     x.rows,  w.in(),    w.out(), y_stride, x.element,
-                          w.format(), y_element,  activation, store, scratch, add_scale, 0,       0,        x.scales};
+    const LinearArgs args{x.data,  w.panels(), w.bias(),  y,          x.rows,    w.in(),
+                          w.out(), y_stride,   x.element, w.format(), y_element, activation,
+                          store,   scratch,    add_scale, 0,          0,         x.integer_rows};
     if (members() == 1) return table_->linear(args);
     // Enough parts that a member who is held up does not hold up the others for long.
     constexpr std::size_t kPartsPerMember = 4;

@@ -27,7 +27,7 @@ inline void layer_norm_of(const LayerNormArgs& args) {
         store_panel_row<kElement>(args.tiles, padded * size_of(kElement) / kLineBytes, r, c / kPanel, v);
     }
     if constexpr (kElement == Element::kU8)
-      quantize_row([x](std::size_t c) { return load(x + c); }, padded, args.tiles, r, args.tiles_scales);
+      quantize_row([x](std::size_t c) { return load(x + c); }, padded, args.tiles, r, args.tiles_rows);
   }
 }
 
@@ -73,7 +73,7 @@ inline void rms_norm_to_tiles(const RmsNormArgs& args) {
 
 inline void rms_norm_to_integers(const RmsNormArgs& args) {
   for_each_normed_row(args, [&](std::size_t r, const auto& at) {
-    quantize_row(at, round_up(args.cols, kPanel), args.tiles, r, args.tiles_scales);
+    quantize_row(at, round_up(args.cols, kPanel), args.tiles, r, args.tiles_rows);
   });
 }
 

@@ -56,6 +56,9 @@ inline Vec absolute(Vec a) {
 inline Vec if_negative(Vec condition, Vec yes, Vec no) {
   return _mm256_blendv_ps(no, yes, condition);
 }
+inline bool any_above(Vec a, Vec bound) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(a, bound, _CMP_GT_OQ)) != 0;
+}
 // The first `count` lanes of `a`; the others are `other`.
 inline Vec first_lanes(Vec a, std::size_t count, Vec other) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -85,6 +88,11 @@ inline Words broadcast_word(std::uint32_t w) {
 }
 inline Words sub(Words a, Words b) {
   return _mm256_sub_epi32(a, b);
+}
+// Byte `byte` of each word, which is signed.
+inline Words signed_byte(Words w, std::size_t byte) {
+  const __m128i left = _mm_cvtsi32_si128(24 - 8 * static_cast<int>(byte));
+  return _mm256_srai_epi32(_mm256_sll_epi32(w, left), 24);
 }
 // Signed bytes 0 and 2 of each word as its 16-bit halves, and bytes 1 and 3.
 inline Words even_bytes(Words w) {

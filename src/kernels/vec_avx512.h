@@ -53,6 +53,9 @@ inline Vec absolute(Vec a) {
 inline Vec if_negative(Vec condition, Vec yes, Vec no) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(condition, _mm512_setzero_ps(), _CMP_LT_OQ), no, yes);
 }
+inline bool any_above(Vec a, Vec bound) {
+  return _mm512_cmp_ps_mask(a, bound, _CMP_GT_OQ) != 0;
+}
 // The first `count` lanes of `a`; the others are `other`.
 inline Vec first_lanes(Vec a, std::size_t count, Vec other) {
   return _mm512_mask_blend_ps(static_cast<__mmask16>(count >= kLanes ? 0xFFFFu : (1u << count) - 1u), other, a);
@@ -80,6 +83,11 @@ inline Words broadcast_word(std::uint32_t w) {
 }
 inline Words sub(Words a, Words b) {
   return _mm512_sub_epi32(a, b);
+}
+// Byte `byte` of each word, which is signed.
+inline Words signed_byte(Words w, std::size_t byte) {
+  const __m128i left = _mm_cvtsi32_si128(24 - 8 * static_cast<int>(byte));
+  return _mm512_srai_epi32(_mm512_sll_epi32(w, left), 24);
 }
 // Signed bytes 0 and 2 of each word as its 16-bit halves, and bytes 1 and 3.
 inline Words even_bytes(Words w) {

@@ -51,6 +51,9 @@ inline Vec absolute(Vec a) {
 inline Vec if_negative(Vec condition, Vec yes, Vec no) {
   return condition < 0 ? yes : no;
 }
+inline bool any_above(Vec a, Vec bound) {
+  return a > bound;
+}
 inline Vec first_lanes(Vec a, std::size_t count, Vec other) {
   return count > 0 ? a : other;
 }
@@ -71,6 +74,10 @@ inline Vec numbers(Words w) {
 }
 inline Words sub(Words a, Words b) {
   return a - b;
+}
+// Byte `byte` of the word, which is signed.
+inline Words signed_byte(Words w, std::size_t byte) {
+  return static_cast<Words>(std::int32_t{static_cast<std::int8_t>(w >> 8 * byte)});
 }
 // 128 + a, rounded to nearest even, for |a| < 128.
 inline void store_u8(std::uint8_t* p, Vec a) {

@@ -1,6 +1,7 @@
 // Products of 8-bit integers: exact sums, so that every level gives the bits of three plain loops.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -30,26 +31,43 @@ PackedWeight packed_w8a8(const std::vector<float>& w, const std::vector<float>& 
 }
 
 // A matrix [rows, cols] as integers with a scale a row, by the plain formula.
-struct Integers {
+struct PlainIntegers {
   std::vector<int> values;
   std::vector<float> scales;
+  std::vector<std::vector<std::size_t>> outliers;  // of each row, the columns
 };
-Integers integers_of(const std::vector<float>& x, std::size_t rows, std::size_t cols) {
-  Integers integers{std::vector<int>(rows * cols), std::vector<float>(rows)};
+enum class Outliers : bool { kStay, kGo };
+PlainIntegers integers_of(const std::vector<float>& x, std::size_t rows, std::size_t cols, Outliers outliers) {
+  PlainIntegers integers{std::vector<int>(rows * cols), std::vector<float>(rows), {}};
   for (std::size_t r = 0; r < rows; ++r) {
-    float largest = 0;
-    for (std::size_t c = 0; c < cols; ++c) largest = std::max(largest, std::fabs(x[r * cols + c]));
+    const auto magnitude = [&](std::size_t c) { return std::fabs(x[r * cols + c]); };
+    double total = 0;
+    std::vector<std::size_t> order(cols);
+    for (std::size_t c = 0; c < cols; ++c) {
+      total += magnitude(c);
+      order[c] = c;
+    }
+    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return magnitude(a) > magnitude(b); });
+    std::size_t count = 0;
+    if (outliers == Outliers::kGo)
+      while (count < std::min(cols, kMostOutliers) &&
+             magnitude(order[count]) > total / static_cast<double>(round_up(cols, kPanel)) * kOutlierOverMean)
+        ++count;
+    integers.outliers.emplace_back(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count));
+    std::sort(integers.outliers.back().begin(), integers.outliers.back().end());
+    const float largest = count < cols ? magnitude(order[count]) : 0.0f;
     if (largest == 0) continue;
     integers.scales[r] = largest / 127;
     const float inverse = 127 / largest;
-    for (std::size_t c = 0; c < cols; ++c)
-      integers.values[r * cols + c] = static_cast<int>(std::nearbyint(x[r * cols + c] * inverse));
+    for (std::size_t i = count; i < cols; ++i)
+      integers.values[r * cols + order[i]] = static_cast<int>(std::nearbyint(x[r * cols + order[i]] * inverse));
   }
   return integers;
 }
 
 struct U8Tiles {
-  AlignedBuffer tiles, scales;
+  AlignedBuffer tiles, rows;
+  const IntegerRow& row(std::size_t r) const { return rows.as<IntegerRow>()[r]; }
   std::uint8_t at(std::size_t cols, std::size_t r, std::size_t c) const {
     const std::size_t tiles_per_row = round_up(cols, kLineBytes) / kLineBytes;
     const std::byte* line =
@@ -60,9 +78,9 @@ struct U8Tiles {
 U8Tiles quantized(const KernelTable& table, const std::vector<float>& x, std::size_t rows, std::size_t cols,
                   Element element) {
   const AlignedBuffer tiles = testing::tiles_of(table, x, rows, cols, element);
-  U8Tiles result{buffer(round_up(rows, kRowBlock) * round_up(cols, kLineBytes)), buffer(rows * sizeof(float))};
+  U8Tiles result{buffer(round_up(rows, kRowBlock) * round_up(cols, kLineBytes)), buffer(rows * sizeof(IntegerRow))};
   table.quantize_rows(tiles.data(), rows, round_up(cols, kPanel), element, result.tiles.data(),
-                      result.scales.as<float>());
+                      result.rows.as<IntegerRow>());
   return result;
 }
 
@@ -77,13 +95,18 @@ Case random_case(const Shape& s) {
 
 // [rows, out]: exact sums, scaled, and the bias added.
 std::vector<float> expected_of(const Case& c, const Shape& s) {
-  const Integers x = integers_of(c.x, s.rows, s.in), w = integers_of(c.w, s.out, s.in);
+  const PlainIntegers x = integers_of(c.x, s.rows, s.in, Outliers::kGo),
+                      w = integers_of(c.w, s.out, s.in, Outliers::kStay);
   std::vector<float> y(s.rows * s.out);
   for (std::size_t r = 0; r < s.rows; ++r)
     for (std::size_t o = 0; o < s.out; ++o) {
       std::int64_t sum = 0;
       for (std::size_t i = 0; i < s.in; ++i) sum += std::int64_t{x.values[r * s.in + i]} * w.values[o * s.in + i];
-      y[r * s.out + o] = static_cast<float>(sum) * (x.scales[r] * w.scales[o]) + c.bias[o];
+      float value = static_cast<float>(sum) * (x.scales[r] * w.scales[o]), apart = 0;
+      for (const std::size_t column : x.outliers[r])
+        apart += c.x[r * s.in + column] * static_cast<float>(w.values[o * s.in + column]);
+      if (!x.outliers[r].empty()) value += apart * w.scales[o];
+      y[r * s.out + o] = value + c.bias[o];
     }
   return y;
 }
@@ -105,7 +128,7 @@ AlignedBuffer run(const KernelTable& table, const Case& c, const Shape& s, const
                   how.element,    how.activation, how.store, scratch.as<float>()};
   args.first_panel = how.first_panel;
   args.end_panel = how.end_panel;
-  args.x_scales = x.scales.as<float>();
+  args.x_rows = x.rows.as<IntegerRow>();
   table.linear(args);
   return y;
 }
@@ -117,10 +140,10 @@ TEST(W8A8, RowsBecomeTheIntegersOfTheFormula) {
         constexpr std::size_t kRows = 35;
         std::vector<float> x = random_values(kRows * cols, static_cast<unsigned>(cols), true);
         std::fill_n(x.begin(), cols, 0.0f);  // a row of zeros
-        const Integers expected = integers_of(x, kRows, cols);
+        const PlainIntegers expected = integers_of(x, kRows, cols, Outliers::kGo);
         const U8Tiles got = quantized(*level->table, x, kRows, cols, element);
         for (std::size_t r = 0; r < kRows; ++r) {
-          ASSERT_EQ(got.scales.as<float>()[r], expected.scales[r]) << level->name << " row " << r;
+          ASSERT_EQ(got.row(r).scale, expected.scales[r]) << level->name << " row " << r;
           for (std::size_t c = 0; c < round_up(cols, kLineBytes); ++c)
             ASSERT_EQ(int{got.at(cols, r, c)} - 128, c < cols ? expected.values[r * cols + c] : 0)
                 << level->name << ' ' << r << ',' << c;
@@ -136,20 +159,20 @@ TEST(W8A8, ARowThatIsNotFiniteHasSuchAScaleAndNoOtherRowHas) {
         std::vector<float> x = random_values(3 * kCols, 5, true);
         x[kCols + at] = bad;
         const U8Tiles got = quantized(*level->table, x, 3, kCols, Element::kF32);
-        EXPECT_TRUE(std::isfinite(got.scales.as<float>()[0])) << level->name;
-        EXPECT_FALSE(std::isfinite(got.scales.as<float>()[1])) << level->name;
-        EXPECT_TRUE(std::isfinite(got.scales.as<float>()[2])) << level->name;
+        EXPECT_TRUE(std::isfinite(got.row(0).scale)) << level->name;
+        EXPECT_FALSE(std::isfinite(got.row(1).scale)) << level->name;
+        EXPECT_TRUE(std::isfinite(got.row(2).scale)) << level->name;
       }
 }
 
 // The norms round their rows themselves: to what quantize_rows() makes of the same numbers.
 void expect_integers_of(const KernelTable& table, const AlignedBuffer& f32_tiles, const U8Tiles& got, std::size_t rows,
                         std::size_t cols) {
-  U8Tiles expected{buffer(round_up(rows, kRowBlock) * round_up(cols, kLineBytes)), buffer(rows * sizeof(float))};
+  U8Tiles expected{buffer(round_up(rows, kRowBlock) * round_up(cols, kLineBytes)), buffer(rows * sizeof(IntegerRow))};
   table.quantize_rows(f32_tiles.data(), rows, round_up(cols, kPanel), Element::kF32, expected.tiles.data(),
-                      expected.scales.as<float>());
+                      expected.rows.as<IntegerRow>());
   for (std::size_t r = 0; r < rows; ++r) {
-    ASSERT_EQ(got.scales.as<float>()[r], expected.scales.as<float>()[r]) << "row " << r;
+    ASSERT_EQ(got.row(r).scale, expected.row(r).scale) << "row " << r;
     for (std::size_t c = 0; c < round_up(cols, kLineBytes); ++c)
       ASSERT_EQ(got.at(cols, r, c), expected.at(cols, r, c)) << r << ',' << c;
   }
@@ -173,12 +196,12 @@ TEST(W8A8, NormsGiveTheIntegersOfTheirRows) {
       std::copy_n(parameters.data(), cols, weight.as<float>());
       std::copy_n(parameters.data() + cols, cols, bias);
       AlignedBuffer f32 = buffer(kRowBlock * padded * sizeof(float)), first = rows_of(), second = rows_of();
-      U8Tiles u8{buffer(kRowBlock * round_up(cols, kLineBytes)), buffer(kRows * sizeof(float))};
+      U8Tiles u8{buffer(kRowBlock * round_up(cols, kLineBytes)), buffer(kRows * sizeof(IntegerRow))};
 
       table.layer_norm(
           {first.as<float>(), weight.as<float>(), bias, f32.data(), kRows, cols, padded, 1e-5f, Element::kF32});
       table.layer_norm({second.as<float>(), weight.as<float>(), bias, u8.tiles.data(), kRows, cols, padded, 1e-5f,
-                        Element::kU8, u8.scales.as<float>()});
+                        Element::kU8, u8.rows.as<IntegerRow>()});
       expect_integers_of(table, f32, u8, kRows, cols);
       EXPECT_TRUE(std::equal(first.as<float>(), first.as<float>() + kRows * padded, second.as<float>()));
 
@@ -186,7 +209,7 @@ TEST(W8A8, NormsGiveTheIntegersOfTheirRows) {
       table.rms_norm(
           {rows.as<float>(), weight.as<float>(), kRows, cols, padded, 1e-5f, f32.data(), Element::kF32, nullptr, 0});
       table.rms_norm({rows.as<float>(), weight.as<float>(), kRows, cols, padded, 1e-5f, u8.tiles.data(), Element::kU8,
-                      nullptr, 0, 1, u8.scales.as<float>()});
+                      nullptr, 0, 1, u8.rows.as<IntegerRow>()});
       expect_integers_of(table, f32, u8, kRows, cols);
     }
 }
@@ -195,7 +218,7 @@ TEST(W8A8, NormsGiveTheIntegersOfTheirRows) {
 TEST(W8A8, RowsNextToZeroAreZeros) {
   for (const Level* level : levels_on_this_cpu()) {
     const U8Tiles got = quantized(*level->table, std::vector<float>(40, 1e-38f), 1, 40, Element::kF32);
-    EXPECT_EQ(got.scales.as<float>()[0], 0.0f) << level->name;
+    EXPECT_EQ(got.row(0).scale, 0.0f) << level->name;
     for (std::size_t c = 0; c < 64; ++c) EXPECT_EQ(got.at(40, 0, c), 128) << level->name;
   }
   const Shape s{1, 40, 1};
@@ -230,6 +253,43 @@ TEST(W8A8, SumsDoNotSaturate) {
       for (std::size_t r = 0; r < s.rows; ++r)
         ASSERT_NEAR(y.as<float>()[r * kPanel], sign * 6.0f * static_cast<float>(s.in), 0.1f) << level->name;
     }
+  }
+}
+
+// A row's few large numbers do not take the steps of the others, and are not rounded themselves.
+TEST(W8A8, OutliersStandApart) {
+  const Shape s{21, 384, 70};
+  Case c = random_case(s);
+  constexpr std::size_t kColumns[] = {5, 63, 64, 100, 101, 200, 300, 301, 383};
+  for (std::size_t r = 1; r < s.rows; ++r)  // of row r the first r / 2, up to two more than there is room for
+    for (std::size_t i = 0; i < std::min(std::size(kColumns), r / 2); ++i)
+      c.x[r * s.in + kColumns[i]] = (r % 2 == 0 ? 100.0f : -100.0f) + static_cast<float>(i * 7 % 4);
+  const std::vector<float> expected = expected_of(c, s);
+  const auto exact = reference::linear(c.x, c.w, c.bias, s.rows, s.in, s.out, Activation::kNone);
+  for (const Level* level : levels_on_this_cpu()) {
+    SCOPED_TRACE(level->name);
+    const U8Tiles x = quantized(*level->table, c.x, s.rows, s.in, Element::kF32);
+    const PlainIntegers integers = integers_of(c.x, s.rows, s.in, Outliers::kGo);
+    for (std::size_t r = 0; r < s.rows; ++r) {
+      const IntegerRow& row = x.row(r);
+      ASSERT_EQ(row.outliers, std::min({r / 2, kMostOutliers, std::size(kColumns)})) << "row " << r;
+      for (std::size_t o = 0; o < row.outliers; ++o) {
+        ASSERT_EQ(row.columns[o], integers.outliers[r][o]);
+        ASSERT_EQ(row.values[o], c.x[r * s.in + row.columns[o]]);
+        ASSERT_EQ(x.at(s.in, r, row.columns[o]), 128);
+      }
+    }
+    const AlignedBuffer y = run(*level->table, c, s, {});
+    double errors = 0, squares = 0;
+    for (std::size_t r = 0; r < s.rows; ++r)
+      for (std::size_t o = 0; o < s.out; ++o) {
+        const float got = y.as<float>()[r * round_up(s.out, kPanel) + o];
+        ASSERT_EQ(got, expected[r * s.out + o]) << r << ',' << o;
+        if (r / 2 > kMostOutliers) continue;  // too many
+        errors += std::pow(got - exact[r * s.out + o].value, 2);
+        squares += std::pow(exact[r * s.out + o].value, 2);
+      }
+    EXPECT_LT(std::sqrt(errors / squares), 0.015);
   }
 }
 
