@@ -78,6 +78,7 @@ struct ModelInfo {
   int vocabulary = 0;              // rows of the embedding table
   int max_positions = 0;           // tokens that the longest pair may have
   std::size_t parameters = 0;
+  std::string quantization;  // how the checkpoint holds its linear layers: "awq", "rerank-int8"; empty: as floats
   std::size_t checkpoint_bytes = 0;  // tensors as stored
   std::size_t packed_bytes = 0;      // weights as held in memory for the kernels
 };

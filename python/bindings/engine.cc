@@ -198,6 +198,7 @@ void bind_results(nb::module_& m) {
       .def_ro("cutoff_layers", &ModelInfo::cutoff_layers)
       .def_ro("max_positions", &ModelInfo::max_positions)
       .def_ro("parameters", &ModelInfo::parameters)
+      .def_ro("quantization", &ModelInfo::quantization)
       .def_ro("packed_bytes", &ModelInfo::packed_bytes);
 }
 

@@ -20,6 +20,11 @@ struct Options {
 
 constexpr double kMebibyte = 1 << 20;
 
+std::string stored_as(const std::string& quantization) {
+  const char* bits = quantization == "awq" ? "4" : "8";
+  return quantization.empty() ? "" : fmt::format(", linear layers as integers of {} bits ({})", bits, quantization);
+}
+
 std::string for_people(const ModelInfo& info) {
   std::string text;
   const auto row = [&](const char* name, const std::string& value) { text += fmt::format("{:<14}{}\n", name, value); };
@@ -38,7 +43,8 @@ std::string for_people(const ModelInfo& info) {
   row("vocabulary", fmt::format("{} tokens", info.vocabulary));
   row("longest pair", fmt::format("{} tokens", info.max_positions));
   row("parameters", fmt::format("{:.1f} million", static_cast<double>(info.parameters) / 1e6));
-  row("checkpoint", fmt::format("{:.1f} MiB", static_cast<double>(info.checkpoint_bytes) / kMebibyte));
+  row("checkpoint", fmt::format("{:.1f} MiB{}", static_cast<double>(info.checkpoint_bytes) / kMebibyte,
+                                stored_as(info.quantization)));
   row("in memory", fmt::format("{:.1f} MiB", static_cast<double>(info.packed_bytes) / kMebibyte));
   return text;
 }
@@ -61,6 +67,7 @@ std::string for_programs(const ModelInfo& info) {
                                        {"vocabulary", info.vocabulary},
                                        {"max_positions", info.max_positions},
                                        {"parameters", info.parameters},
+                                       {"quantization", info.quantization},
                                        {"checkpoint_bytes", info.checkpoint_bytes},
                                        {"packed_bytes", info.packed_bytes}};
   return json.dump() + "\n";

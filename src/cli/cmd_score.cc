@@ -276,7 +276,7 @@ void add_score(CLI::App& app, Program& program) {
   command->footer(
       "With several --cutoff-layers a line has \"scores\":[...] in the order asked for instead of \"score\".\n"
       "Of a model that reasons it also has \"reasoning\", \"new_tokens\" and \"finished\", which is false where the "
-      "text was cut at a limit.\n"
+      "text was cut at a limit; and \"cut_tokens\" where the passage did not fit and lost them.\n"
       "\"index\" counts the records of the input from 0; blank lines are not records. Output is written every few "
       "seconds.\nA pair with an empty text gets the score that the reference program gives it. Invalid UTF-8 and lone "
       "surrogates are bad lines.\n\n"

@@ -209,8 +209,9 @@ bool writes_reasoning(const ModelInfo& info) {
 }
 
 std::string reasoning_members(const Score& score) {
-  return fmt::format(R"("reasoning":{},"new_tokens":{},"finished":{})", io::json_string(score.reasoning),
-                     score.new_tokens, score.finished);
+  const std::string cut = score.cut_tokens > 0 ? fmt::format(R"(,"cut_tokens":{})", score.cut_tokens) : "";
+  return fmt::format(R"("reasoning":{},"new_tokens":{},"finished":{}{})", io::json_string(score.reasoning),
+                     score.new_tokens, score.finished, cut);
 }
 
 bool scores_are_float32(const ModelOptions& options, const ModelInfo& info) {

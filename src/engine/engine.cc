@@ -10,6 +10,7 @@
 #include "engine/model_tokenizer.h"
 #include "engine/score_once.h"
 #include "engine/text_generator.h"
+#include "models/quantized_matrix.h"
 
 namespace rerank {
 namespace {
@@ -63,6 +64,8 @@ Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkp
   RERANK_ASSIGN(const scoring::DetectedMethod detected,
                 scoring::detect_method(checkpoint.config(), checkpoint.name(), options.method));
 
+  RERANK_ASSIGN(const models::Quantization quantization, models::read_quantization(checkpoint.config()));
+
   auto impl = std::make_shared<Impl>(std::move(checkpoint), chosen.threads);
   RERANK_ASSIGN(LoadedScorer loaded, load_scorer({impl->checkpoint, impl->tokenizer, impl->workers, detected.method,
                                                   chosen.ops, chosen.threads, options}));
@@ -76,6 +79,7 @@ Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkp
   impl->info.dtype = std::move(chosen.dtype);
   impl->info.cpu_level = std::move(chosen.cpu_level);
   impl->info.threads = chosen.threads;
+  impl->info.quantization = models::name_of(quantization);
   impl->info.checkpoint_bytes = impl->checkpoint.store().total_bytes();
   return std::shared_ptr<const Impl>(std::move(impl));
 }

@@ -27,6 +27,12 @@ inline constexpr std::string_view kInt8Method = "rerank-int8";
 // Which modules are not converted is left to the tensors: those have a "weight".
 Result<Quantization> read_quantization(const io::Json& config);
 
+// The "quant_method" that says so; empty for kNone.
+constexpr std::string_view name_of(Quantization quantization) {
+  if (quantization == Quantization::kNone) return "";
+  return quantization == Quantization::kInt4 ? kInt4Method : kInt8Method;
+}
+
 // How the integers of neighbouring outputs share a word of 32 bits. `quantization` is not kNone.
 constexpr kernels::WeightFormat format_of(Quantization quantization) {
   return quantization == Quantization::kInt4 ? kernels::WeightFormat::kInt4 : kernels::WeightFormat::kInt8;

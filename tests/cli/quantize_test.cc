@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "cli/program.h"
 #include "support/tiny_causal.h"
@@ -36,6 +37,18 @@ TEST_F(QuantizeCommand, WritesAFolderAndReportsEveryLayer) {
   const Outcome scored = run({"score", "--model", "out", "--input", "-"}, "{\"query\":\"a\",\"passage\":\"b\"}\n");
   EXPECT_EQ(scored.exit, 0) << scored.err;
   EXPECT_NE(scored.out.find("\"score\":"), std::string::npos);
+}
+
+TEST_F(QuantizeCommand, InfoSaysHowWeightsAreStored) {
+  EXPECT_EQ(run({"info", "--model", model()}).out.find("integers"), std::string::npos);
+  EXPECT_EQ(json::parse(run({"info", "--model", model(), "--json"}).out).at("quantization"), "");
+  for (const auto& [dtype, method, bits] : {std::tuple("int4", "awq", "4 bits"), {"int8", "rerank-int8", "8 bits"}}) {
+    ASSERT_EQ(run({"quantize", model(), dtype, "--dtype", dtype}).exit, 0);
+    const std::string text = run({"info", "--model", dtype}).out;
+    EXPECT_NE(text.find(std::string("linear layers as integers of ") + bits + " (" + method + ")"), std::string::npos)
+        << text;
+    EXPECT_EQ(json::parse(run({"info", "--model", dtype, "--json"}).out).at("quantization"), method);
+  }
 }
 
 TEST_F(QuantizeCommand, ReportsToProgramsInJson) {

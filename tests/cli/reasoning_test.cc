@@ -152,6 +152,19 @@ TEST_F(ReasoningCli, BenchCountsNewTokens) {
   EXPECT_LT(figures.at("flops_saved"), 1);
 }
 
+TEST_F(ReasoningCli, SaysWhatAPassageLostThatDoesNotFit) {
+  std::string passage;
+  for (int i = 0; i < 100; ++i) passage += "The passage goes on. ";
+  const std::string pairs = json({{"query", "honey"}, {"passage", passage}}).dump() + "\n" +
+                            json({{"query", "honey"}, {"passage", "It is short."}}).dump() + "\n";
+  const Outcome outcome = with_toy("score", {"--input", "-", "--max-length", "200", "--max-new-tokens", "20"}, pairs);
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  const auto lines = json_lines(outcome.out);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_GT(lines[0].at("cut_tokens"), 100);
+  EXPECT_FALSE(lines[1].contains("cut_tokens"));
+}
+
 TEST_F(ReasoningCli, TooLittleMemoryNamesTheLineAndTheNeed) {
   const Outcome outcome = with_toy("score", {"--input", "-", "--kv-memory", "1K"}, pairs_.at("rank1-short"));
   EXPECT_EQ(outcome.exit, 3);
