@@ -86,7 +86,7 @@ TEST_F(Compare, RefusesWhatCannotBeCompared) {
   const Row rows[] = {
       {{"a.trec"}, "needs at least two runs"},
       {{"a.trec", "none.trec"}, "none.trec"},
-      {{"a.trec", "other.trec"}, "other.trec: ranks none of the 8 judged queries: its first is \"x1\""},
+      {{"a.trec", "other.trec"}, "other.trec line 1: ranks none of the 8 judged queries: its first is \"x1\""},
       {{"a.trec", "b.trec", "--test", "z"}, "--test"},
       {{"a.trec", "b.trec", "--correction", "z"}, "--correction"},
   };
