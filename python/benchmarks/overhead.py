@@ -70,8 +70,8 @@ def main() -> None:
     options = rerank_cpp.ScoreOptions()
     vars(reranker).update(
         query_instruction_for_rerank=None, query_instruction_format="{}{}", passage_instruction_for_rerank=None,
-        passage_instruction_format="{}{}", query_max_length=None, max_length=512, normalize=False, _last_options=None,
-        target_devices=["cpu"], model=InstantModel(engine.score([PAIR], options)),
+        passage_instruction_format="{}{}", batch_size=128, query_max_length=None, max_length=512, normalize=False,
+        _last_options=None, target_devices=["cpu"], model=InstantModel(engine.score([PAIR], options)),
     )  # fmt: skip
     python = microseconds(lambda: reranker.compute_score(PAIR), arguments.calls)
     binding = microseconds(lambda: engine.score([], options), arguments.calls)
