@@ -25,7 +25,8 @@ Onnx = Broken
 
 def race(folder, *options):
     command = [sys.executable, ROOT / "bench/compare", ROOT / "models/embedded", folder / "workload.jsonl", "--binary",
-               sys.argv[1], "--peers-script", folder / "peers.py", "--rounds", "2", "--dtype", "f32", *options]
+               sys.argv[1], "--peers-script", folder / "peers.py", "--rounds", "2", "--dtype", "f32", "--max-length", "128",
+               *options]
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
 
 
