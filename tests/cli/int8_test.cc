@@ -38,9 +38,9 @@ class Int8 : public ProgramTest {
 // How many of the others have a larger score.
 std::vector<double> ranks_of(const std::map<std::string, double>& scores) {
   std::vector<double> ranks;
-  for (const auto& [passage, score] : scores)
+  for (const auto& one : scores)
     ranks.push_back(static_cast<double>(
-        std::count_if(scores.begin(), scores.end(), [&](const auto& other) { return other.second > score; })));
+        std::count_if(scores.begin(), scores.end(), [&](const auto& other) { return other.second > one.second; })));
   return ranks;
 }
 
