@@ -60,7 +60,7 @@ struct ProgressiveRanking {
   std::size_t carried = 0;             // passages that went through all layers
   int early_layer = 0, last_layer = 0;
   double work_saved =
-      0;  // share of the operations that rank() would have taken, estimated from those of the early layer
+      0;  // share of the operations of rank(), estimated from the passages that were carried on; may be below 0
 };
 
 // What was loaded, for people and for `rerank info`.

@@ -14,8 +14,11 @@ void add_progressive_options(CLI::App& command, ProgressiveOptions& options, CLI
 }
 
 std::string work_saved(const ProgressiveRanking& found, std::size_t passages) {
-  return fmt::format("{} of {} passages went beyond layer {} of {}: {:.0f} percent of the work saved", found.carried,
-                     passages, found.early_layer, found.last_layer, 100 * found.work_saved);
+  const std::string share = found.work_saved < 0
+                                ? fmt::format("{:.0f} percent more work", -100 * found.work_saved)
+                                : fmt::format("{:.0f} percent of the work saved", 100 * found.work_saved);
+  return fmt::format("{} of {} passages went beyond layer {} of {}: {}", found.carried, passages, found.early_layer,
+                     found.last_layer, share);
 }
 
 }  // namespace rerank::cli

@@ -86,9 +86,12 @@ Result<ProgressiveRanking> Engine::rank_progressively(std::string_view query,
   };
   RERANK_TRY(read_contenders(early, top_n, progressive.deviations, read_last));
   found.carried = last.size();
+  const double spent = work().flops - flops_begin, of_carried = spent - early_flops;
+  double tokens = 0, carried_tokens = 0;
+  for (const Score& score : early_scores) tokens += score.tokens;
+  for (const RankedPassage& passage : last) carried_tokens += passage.score.tokens;
+  if (of_carried > 0) found.work_saved = 1 - spent / (of_carried * tokens / carried_tokens);
   found.ranking = best_of(std::move(last), top_n);
-  const double all_flops = early_flops * found.last_layer / found.early_layer;
-  if (all_flops > 0) found.work_saved = 1 - (work().flops - flops_begin) / all_flops;
   return found;
 }
 
