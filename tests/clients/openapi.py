@@ -40,13 +40,13 @@ def patient(document):
 
 
 def main():
-    with Server(str(pathlib.Path(sys.argv[1]).resolve())) as url, tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+    with Server(str(pathlib.Path(sys.argv[1]).resolve())) as url, tempfile.TemporaryDirectory() as folder:
         with urllib.request.urlopen(url + "/openapi.json") as response:
-            json.dump(patient(json.load(response)), file)
-        file.flush()
-        command = [str(pathlib.Path(sys.executable).parent / "schemathesis"), "run", file.name, "--url", url,
+            pathlib.Path(folder, "openapi.json").write_text(json.dumps(patient(json.load(response))))
+        command = [str(pathlib.Path(sys.executable).parent / "schemathesis"), "run", "openapi.json", "--url", url,
                    "--phases", "examples,fuzzing", "--max-examples", "10", "--generation-deterministic", "--checks", CHECKS]
-        sys.exit(subprocess.run(command, timeout=400).returncode)
+        # It keeps a cache in the folder that it runs in.
+        sys.exit(subprocess.run(command, cwd=folder, timeout=400).returncode)
 
 
 if __name__ == "__main__":
