@@ -14,6 +14,9 @@ namespace {
 // An engine call of so many micro-batches (of 512 tokens) a thread: fewer let the workers wait for each other too
 // often, more let a small request wait too long behind a large one.
 constexpr std::size_t kBatchTokensPerThread = 1024;
+// Beside small requests a large one has its turn in so many calls: its micro-batches are short then, and the workers
+// soon free.
+constexpr std::size_t kShortCalls = 8;
 // Reasoning goes on for minutes: its calls run together in the engine, a few pairs in each, so that none of them waits
 // long for the last one beside it.
 constexpr int kReasoningCalls = 8;
@@ -26,12 +29,14 @@ ScoreQueueOptions queue_options(const ModelInfo& info, std::size_t batch_tokens)
   ScoreQueueOptions options;
   options.batch_tokens =
       batch_tokens > 0 ? batch_tokens : kBatchTokensPerThread * static_cast<std::size_t>(info.threads);
+  options.short_tokens = std::max<std::size_t>(1, options.batch_tokens / kShortCalls);
   options.calls = kScoreCalls;
   const auto positions = static_cast<std::size_t>(std::max(info.max_positions, 1));
   options.pair_tokens = std::min(kDefaultPairTokens, positions);
   if (info.method == "expectation" || info.method == "reasoning") options.pair_tokens = positions;
   if (info.method == "reasoning") {
     options.calls = kReasoningCalls;
+    options.short_tokens = options.batch_tokens;  // there are no micro-batches to wait for
     options.batch_pairs = kReasoningPairs;
   }
   return options;

@@ -106,22 +106,24 @@ TEST_F(ScoreQueueTest, SmallRequestsShareACall) {
   EXPECT_EQ(queue->waiting_pairs(), 0u);
 }
 
-TEST_F(ScoreQueueTest, ALargeRequestLetsASmallOneThroughAfterOneBatch) {
-  const auto queue = make(kTenPairs);
-  std::promise<std::vector<Result<Score>>> large, small;
-  queue->submit(task("L", 1000, &large));
-  engine_.wait_for_calls(1);
-  queue->submit(task("s", 4, &small));
-  engine_.allow(3);
-  EXPECT_EQ(small.get_future().get().size(), 4u) << "long before the large one is done";
-  const auto calls = engine_.wait_for_calls(3);
-  EXPECT_EQ(calls[0].size(), 10u);
-  std::size_t before = 0;
-  for (const auto& call : {calls[0], calls[1]})
-    before += static_cast<std::size_t>(std::count(call.begin(), call.end(), "L"));
-  EXPECT_LE(before, 20u);
-  engine_.allow(1000);
-  EXPECT_EQ(large.get_future().get().size(), 1000u);
+TEST_F(ScoreQueueTest, ASmallRequestIsInACallWhileALargeOneHoldsItsShare) {
+  for (const int calls : {1, 2, 4}) {
+    ScoreQueueOptions options = kTenPairs;
+    options.calls = calls;
+    FakeEngine engine;
+    std::promise<std::vector<Result<Score>>> large, small;
+    ScoreQueue queue(
+        [&](std::span<const Pair> pairs, const ScoreOptions& given) { return engine.score_each(pairs, given); },
+        options, metrics_);
+    queue.submit(task("L", 1000, &large));
+    const auto held = static_cast<std::size_t>(calls);
+    for (const auto& call : engine.wait_for_calls(held)) EXPECT_EQ(call, std::vector<std::string>(10, "L"));
+    queue.submit(task("s", 4, &small));
+    EXPECT_EQ(engine.wait_for_calls(held + 1)[held], std::vector<std::string>(4, "s")) << "no call was answered yet";
+    engine.allow(1000);
+    EXPECT_EQ(small.get_future().get().size(), 4u);
+    EXPECT_EQ(large.get_future().get().size(), 1000u);
+  }
 }
 
 TEST_F(ScoreQueueTest, ASmallRequestDoesNotStarveALargeOne) {
@@ -185,9 +187,9 @@ TEST_F(ScoreQueueTest, OptionsThatFitNoPairAreTheErrorOfAll) {
 }
 
 TEST_F(ScoreQueueTest, WhatNobodyWaitsForIsNotComputed) {
-  const auto queue = make(kTenPairs);
+  auto queue = make(kTenPairs);
   const auto never = [](std::vector<Result<Score>>, double) { ADD_FAILURE() << "was cancelled"; };
-  ScoreTask running = task("r", 30, nullptr), waiting = task("w", 5, nullptr);
+  ScoreTask running = task("r", 30, nullptr), waiting = task("w", 50, nullptr);
   running.done = waiting.done = never;
   const auto first = queue->submit(std::move(running));
   engine_.wait_for_calls(1);
@@ -203,28 +205,30 @@ TEST_F(ScoreQueueTest, WhatNobodyWaitsForIsNotComputed) {
   engine_.wait_for_calls(2);
   engine_.allow(1);
   EXPECT_EQ(after.get_future().get().size(), 1u);
+  queue.reset();
   EXPECT_EQ(engine_.stopped(), 1);
-  EXPECT_EQ(metrics_.cancelled_pairs.value(), 35u);
+  EXPECT_EQ(metrics_.cancelled_pairs.value(), 80u);
 }
 
 TEST_F(ScoreQueueTest, GivesWhatIsScoredToWhoCannotWaitForTheRest) {
-  const auto queue = make(kTenPairs);
+  auto queue = make(kTenPairs);
   std::promise<std::vector<Result<Score>>> never, other;
-  const auto ticket = queue->submit(task("L", 25, &never));
+  const auto ticket = queue->submit(task("L", 50, &never));
   engine_.allow(1);
   engine_.wait_for_calls(2);
   const auto part = queue->take(ticket);
   ASSERT_TRUE(part);
-  ASSERT_EQ(part->scores.size(), 25u);
-  for (std::size_t i = 0; i < 25; ++i) EXPECT_EQ(part->scores[i].has_value(), i < 10) << i;
+  ASSERT_EQ(part->scores.size(), 50u);
+  for (std::size_t i = 0; i < 50; ++i) EXPECT_EQ(part->scores[i].has_value(), i < 10) << i;
   EXPECT_GE(part->queue_seconds, 0);
-  EXPECT_EQ(metrics_.cancelled_pairs.value(), 15u);
+  EXPECT_EQ(metrics_.cancelled_pairs.value(), 40u);
   EXPECT_EQ(queue->waiting_pairs(), 0u);
   EXPECT_FALSE(queue->take(ticket)) << "once";
   engine_.look();
   queue->submit(task("s", 2, &other));
   engine_.allow(1);
   EXPECT_EQ(other.get_future().get().size(), 2u);
+  queue.reset();
   EXPECT_EQ(engine_.stopped(), 1);
 }
 
@@ -270,19 +274,6 @@ TEST_F(ScoreQueueTest, EachPairIsToldToWhoWantsToHear) {
   queue->submit(std::move(asks));
   EXPECT_EQ(done.get_future().get().size(), 25u);
   EXPECT_EQ(heard, 25);
-}
-
-TEST(SameSettings, LooksAtEverything) {
-  ScoreOptions a, b;
-  EXPECT_TRUE(same_settings(a, b));
-  b.on_tokens = [](std::uint64_t) { return true; };
-  EXPECT_TRUE(same_settings(a, b));
-  b.prompt = "other";
-  EXPECT_FALSE(same_settings(a, b));
-  a.prompt = "other";
-  EXPECT_TRUE(same_settings(a, b));
-  b.compress_layers = {8, 16};
-  EXPECT_FALSE(same_settings(a, b));
 }
 
 }  // namespace
