@@ -213,7 +213,7 @@ void Exchange::submit(dialects::ScoreJob given) {
   if (job->events) {
     failed_event_ = job->events->failed;
     begin_events();
-    if (job->events->first) write_event(job->events->first());
+    if (job->events->first) write_event(job->events->first);
   }
   if (job->pairs.empty()) return finish_scores(*job, {}, 0);
 
@@ -223,13 +223,11 @@ void Exchange::submit(dialects::ScoreJob given) {
   task.options = job->options;
   if (job->events && job->events->scored)
     task.on_score = [self = shared_from_this(), job, &info](std::size_t pair_idx, const Result<Score>& score) {
-      const std::lock_guard lock(self->event_mutex_);
-      self->write_event(job->events->scored(pair_idx, score, info));
+      self->write_event([&] { return job->events->scored(pair_idx, score, info); });
     };
   if (job->events && job->events->reasoning)
     task.on_reasoning = [self = shared_from_this(), job](std::size_t pair_idx, std::string_view text) {
-      const std::lock_guard lock(self->event_mutex_);
-      self->write_event(job->events->reasoning(pair_idx, text));
+      self->write_event([&] { return job->events->reasoning(pair_idx, text); });
     };
   task.done = [self = shared_from_this(), job](std::vector<Result<Score>> scores, double queue_s) {
     self->later([job, scores = std::move(scores), queue_s](Exchange& exchange) mutable {
@@ -252,18 +250,12 @@ void Exchange::finish_partly(const dialects::ScoreJob& job, const ScoreQueue::Pa
   for (const auto& score : part.scores)
     if (score) count_scores({&*score, 1});
   if (!job.events) return finish(job.answer_partly(part.scores, info));
-  end_events(job.events->last_partly(part.scores, info));
+  end_events(job.events->last_partly(part.scores, info), "done");
 }
 
 void Exchange::set_times(double queue_s) {
   timing_->queue_s = queue_s;
   timing_->inference_s = std::chrono::duration<double>(Clock::now() - incoming_.began).count() - queue_s;
-}
-
-void Exchange::end_events(std::string last) {
-  write_event(std::move(last));
-  report(200, event_bytes_, "done");
-  responder_->end();
 }
 
 void Exchange::finish_scores(const dialects::ScoreJob& job, std::vector<Result<Score>> scores, double queue_s) {
@@ -272,7 +264,7 @@ void Exchange::finish_scores(const dialects::ScoreJob& job, std::vector<Result<S
   set_times(queue_s);
   count_scores(scores);
   if (!job.events) return finish(job.answer(scores, info));
-  end_events(job.events->last ? job.events->last(scores, info) : std::string());
+  end_events(job.events->last ? job.events->last(scores, info) : std::string(), "done");
 }
 
 void Exchange::count_scores(std::span<const Result<Score>> scores) {
@@ -303,17 +295,15 @@ void Exchange::run(dialects::GenerateJob given) {
   if (job->events) {
     failed_event_ = job->events->failed;
     begin_events();
-    if (job->events->first) write_event(job->events->first());
+    if (job->events->first) write_event(job->events->first);
     if (job->events->next)
       task.options.on_text = [self = shared_from_this(), job](std::size_t prompt_idx, const TextDelta& delta) {
-        const std::lock_guard lock(self->event_mutex_);
-        self->write_event(job->events->next(prompt_idx, delta));
+        self->write_event([&] { return job->events->next(prompt_idx, delta); });
         return true;
       };
     if (job->events->done)
       task.on_done = [self = shared_from_this(), job](std::size_t prompt_idx, const Result<GeneratedText>& text) {
-        const std::lock_guard lock(self->event_mutex_);
-        self->write_event(job->events->done(prompt_idx, text));
+        self->write_event([&] { return job->events->done(prompt_idx, text); });
       };
   }
   task.done = [self = shared_from_this(), job](Result<std::vector<Result<GeneratedText>>> texts, double) {
@@ -323,7 +313,7 @@ void Exchange::run(dialects::GenerateJob given) {
       for (const Result<GeneratedText>& text : texts.value())
         if (text.ok()) exchange.services_.metrics.generated_tokens.add(text.value().token_ids.size());
       if (!job->events) return exchange.finish(job->answer(texts.value()));
-      exchange.end_events(job->events->last ? job->events->last() : std::string());
+      exchange.end_events(job->events->last ? job->events->last() : std::string(), "done");
     });
   };
   const GenerateQueue::Cancelled cancelled = model.texts->submit(std::move(task));
@@ -369,10 +359,25 @@ void Exchange::begin_events() {
   responder_->begin(std::move(head));
 }
 
-void Exchange::write_event(std::string bytes) {
+void Exchange::send_event(std::string bytes) {
   if (bytes.empty()) return;
   event_bytes_ += bytes.size();
   responder_->write(std::move(bytes));
+}
+
+void Exchange::write_event(const std::function<std::string()>& make) {
+  const std::lock_guard lock(event_mutex_);
+  if (!events_ended_) send_event(make());
+}
+
+void Exchange::end_events(std::string last, const char* outcome) {
+  {
+    const std::lock_guard lock(event_mutex_);
+    events_ended_ = true;
+    send_event(std::move(last));
+  }
+  report(200, event_bytes_, outcome);
+  responder_->end();
 }
 
 void Exchange::arm_deadline(std::chrono::milliseconds timeout) {
@@ -456,9 +461,7 @@ void Exchange::refuse(Failure failure) {
 void Exchange::fail(Failure failure) {
   failure_ = counted_as(failure.kind);
   if (!failed_event_) return finish(dialects::refuse(incoming_.request, failure));
-  write_event(failed_event_(failure));
-  report(200, event_bytes_, "failed");
-  responder_->end();
+  end_events(failed_event_(failure), "failed");
 }
 
 // For the one who has claimed the answer.

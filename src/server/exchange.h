@@ -79,8 +79,10 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void count_scores(std::span<const Result<Score>> scores);
   void set_times(double queue_s);
   void begin_events();
-  void end_events(std::string last);
-  void write_event(std::string bytes);  // from any thread
+  // From any thread, one after the other. What a job makes after the last one is dropped.
+  void write_event(const std::function<std::string()>& make);
+  void end_events(std::string last, const char* outcome);
+  void send_event(std::string bytes);  // with the mutex held
 
   void arm_deadline(std::chrono::milliseconds timeout);
   void on_deadline();                                // on the I/O thread
@@ -115,7 +117,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::optional<Timing> timing_;
   RequestMetrics* counted_as_ = nullptr;                               // of a request for scores
   std::function<std::string(const dialects::Failure&)> failed_event_;  // once events are sent
-  std::mutex event_mutex_;                                             // a job's events are made one after the other
+  std::mutex event_mutex_;
+  bool events_ended_ = false;
   std::atomic<std::size_t> event_bytes_{0};
   std::optional<Metrics::Failure> failure_;
 };
