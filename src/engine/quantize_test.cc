@@ -131,6 +131,8 @@ TEST_P(QuantizedFolder, ScoresLikeFloatsOfTheSameWeights) {
     }
   }
   for (const double score : scores_of(out, Dtype::kBf16, c.options)) EXPECT_TRUE(std::isfinite(score));
+  // While it runs in int8, too, they are the numbers that they stand for, rounded once more.
+  EXPECT_EQ(scores_of(out, Dtype::kInt8, c.options), scores_of(same_weights.path, Dtype::kInt8, c.options));
 }
 
 class Quantize : public ::testing::Test {

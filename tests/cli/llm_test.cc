@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/program.h"
 #include "support/tiny_causal.h"
@@ -123,6 +125,110 @@ TEST_F(Llm, BenchCountsWhatIsSaved) {
 }
 
 // A LoRA adapter gives the scores of a checkpoint into which it was merged by hand.
+class Progressive : public Llm {
+ protected:
+  void SetUp() override {
+    Llm::SetUp();
+    std::string text, corpus, first;
+    for (int i = 0; i < 40; ++i) {
+      const std::string passage = fmt::format("passage {} of {} words", i * 37 % 101, i % 7);
+      text += passage + "\n";
+      corpus += json{{"_id", fmt::format("d{}", i)}, {"text", passage}}.dump() + "\n";
+      for (const char* query : {"q1", "q2"}) first += fmt::format("{} Q0 d{} {} {} bm25\n", query, i, i + 1, 40 - i);
+    }
+    write("p.txt", text);
+    write("set/corpus.jsonl", corpus);
+    write("set/queries.jsonl", "{\"_id\":\"q1\",\"text\":\"what\"}\n{\"_id\":\"q2\",\"text\":\"words\"}\n");
+    write("first.trec", first);
+  }
+  // The JSON lines of `rerank rank`.
+  Outcome rank(const std::string& folder, std::vector<std::string> more) const {
+    std::vector<std::string> arguments = {"rank", "--model",    folder,  "--query",
+                                          "what", "--passages", "p.txt", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  }
+  static std::vector<std::string> lines(const std::string& text) {
+    std::vector<std::string> all;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) all.push_back(line);
+    return all;
+  }
+};
+
+TEST_F(Progressive, FindsAllWhereAllAreWanted) {
+  const std::string folder = model(TinyCausal::minicpm());
+  const Outcome whole = rank(folder, {"--top-n", "40"}), found = rank(folder, {"--top-n", "40", "--progressive"});
+  ASSERT_EQ(found.exit, 0) << found.err;
+  EXPECT_EQ(found.out, whole.out);
+  EXPECT_NE(found.err.find("40 of 40 passages went beyond layer 2 of 4"), std::string::npos) << found.err;
+}
+
+TEST_F(Progressive, GivesTheScoresOfAllLayersAndSaysWhatItSaved) {
+  const std::string folder = model(TinyCausal::minicpm());
+  const std::vector<std::string> whole = lines(rank(folder, {}).out);
+  std::map<int, double> scores;
+  for (const std::string& line : whole) scores.emplace(json::parse(line).at("index"), json::parse(line).at("score"));
+  const Outcome outcome = rank(folder, {"--top-n", "3", "--progressive", "--early-layer", "3"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("of 40 passages went beyond layer 3 of 4"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("work"), std::string::npos) << outcome.err;
+  const std::vector<std::string> found = lines(outcome.out);
+  EXPECT_EQ(found.size(), 3u);
+  for (const std::string& line : found) {
+    const json row = json::parse(line);
+    EXPECT_EQ(row.at("score"), scores.at(row.at("index"))) << line;
+  }
+}
+
+TEST_F(Progressive, RanksTheQueriesOfARun) {
+  const std::string folder = model(TinyCausal::minicpm());
+  const auto rerank_set = [&](const std::string& output, std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"run",   "--model",    folder,     "--dataset", "set",
+                                          "--run", "first.trec", "--output", output};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.exit, 0) << outcome.err;
+    return outcome;
+  };
+  rerank_set("whole.trec", {});
+  rerank_set("all.trec", {"--progressive", "40"});
+  EXPECT_EQ(read("all.trec"), read("whole.trec"));
+  const Outcome outcome = rerank_set("best.trec", {"--progressive", "5"});
+  EXPECT_NE(outcome.err.find("of 80 passages went beyond layer 2 of 4"), std::string::npos) << outcome.err;
+  EXPECT_EQ(lines(read("best.trec")).size(), 10u);
+  EXPECT_NE(read("best.trec.manifest.json").find("progressive"), std::string::npos);
+}
+
+TEST_F(Progressive, SaysWhatItNeeds) {
+  const std::string layers = model(TinyCausal::minicpm());
+  const auto expect_error = [&](const std::string& folder, std::vector<std::string> more, const char* part) {
+    const Outcome outcome = rank(folder, std::move(more));
+    EXPECT_EQ(outcome.exit, 1);
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+  };
+  expect_error(layers, {"--progressive"}, "--top-n");
+  expect_error(layers, {"--early-layer", "2"}, "--progressive");
+  expect_error(layers, {"--top-n", "3", "--progressive", "--early-layer", "4"}, "early");
+  expect_error(model(TinyCausal::qwen2(true)), {"--top-n", "3", "--progressive"}, "layer");
+}
+
+TEST_F(Llm, ACacheOfScoresChangesNoneAndIsCounted) {
+  const std::string folder = model(TinyCausal::gemma());
+  EXPECT_EQ(score({"--model", folder, "--score-cache", "1M"}), score({"--model", folder}));
+  write("w.jsonl",
+        "{\"query\":\"a\",\"passages\":[\"x\",\"y\",\"x\"]}\n{\"query\":\"a\",\"passages\":[\"y\",\"z\"]}\n");
+  const Outcome outcome =
+      run({"bench", "--model", folder, "--workload", "w.jsonl", "--score-cache", "1M", "--repeat", "1"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  const json figures = json::parse(outcome.out);
+  EXPECT_EQ(figures.at("pairs"), 5);
+  EXPECT_EQ(figures.at("repeated_pairs"), 1);
+  // A round that does not count has filled the cache.
+  EXPECT_EQ(figures.at("cache_hits"), 4);
+  EXPECT_EQ(figures.at("cache_misses"), 0);
+}
+
 TEST_F(Llm, AnAdapterIsMerged) {
   TinyCausal checkpoint = TinyCausal::gemma();
   const std::string weight = "model.layers.1.self_attn.q_proj.weight";
