@@ -67,6 +67,8 @@ def ray() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", paths)
+        # A minute is too short for its proxy to start on a machine that does other work.
+        patch.setattr("ray.serve._private.api.HTTP_PROXY_TIMEOUT", 600, raising=False)
         # As many as the examples ask for, however few this machine has: here nothing has to be fast.
         ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="error",
                  runtime_env={"env_vars": {"PYTHONPATH": paths}})  # fmt: skip
