@@ -59,8 +59,8 @@ struct ProgressiveRanking {
   std::vector<RankedPassage> ranking;  // the best ones, with the scores that rank() gives them
   std::size_t carried = 0;             // passages that went through all layers
   int early_layer = 0, last_layer = 0;
-  double work_saved =
-      0;  // share of the operations of rank(), estimated from the passages that were carried on; may be below 0
+  // Share of the operations of rank(), estimated from the passages that were carried on; may be below 0.
+  double work_saved = 0;
 };
 
 // What was loaded, for people and for `rerank info`.

@@ -16,6 +16,7 @@
 #include "cli/input.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli/percentile.h"
 #include "engine/matrix_peak.h"
 #include "io/json_text.h"
 
@@ -138,12 +139,6 @@ Result<Figures> measure(const Engine& engine, const std::vector<Query>& workload
 
 double rounded(double value, double steps) {
   return std::round(value * steps) / steps;
-}
-
-// The smallest value that at least `share` of the sorted values do not exceed.
-double percentile(const std::vector<double>& sorted, double share) {
-  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
-  return sorted[std::max<std::size_t>(rank, 1) - 1];
 }
 
 std::string report(const Figures& figures, const ModelInfo& info, const std::string& checkpoint) {

@@ -60,12 +60,6 @@ class Conversion {
   }
 
  private:
-  template <class T>
-  static Result<T> as_input(Result<T> result) {
-    if (!result.ok()) result.error() = input_error(std::move(result.error()));
-    return result;
-  }
-
   Status check() {
     const bool is_run = !options_.run.empty();
     const auto given = [](const std::string& file) { return file.empty() ? 0 : 1; };

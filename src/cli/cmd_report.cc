@@ -36,9 +36,8 @@ Result<ReportTexts> read_texts(const Options& options, const JudgedRuns& judged,
   const evaluation::BadLine meet = [&bad](Error error) { return bad.meet(std::move(error)); };
   const evaluation::Collection collection = collection_of(options.collection);
   if (!collection.queries.empty()) {
-    const Result<std::vector<evaluation::Query>> queries = evaluation::read_queries(collection.queries, meet);
-    if (!queries.ok()) return input_error(queries.error());
-    for (const evaluation::Query& query : queries.value()) texts.queries.emplace(query.id, query.text);
+    RERANK_ASSIGN(const auto queries, as_input(evaluation::read_queries(collection.queries, meet)));
+    for (const evaluation::Query& query : queries) texts.queries.emplace(query.id, query.text);
   }
   if (!collection.corpus.empty()) {
     std::unordered_set<std::string> wanted;
@@ -48,10 +47,8 @@ Result<ReportTexts> read_texts(const Options& options, const JudgedRuns& judged,
     std::unordered_set<std::string> absent;
     for (const evaluation::JudgedQuery& query : judged.qrels.queries)
       for (const evaluation::Judgement& judgement : query.judgements) absent.insert(judgement.passage_id);
-    Result<evaluation::Passages> passages = evaluation::read_passages(collection.corpus, wanted, meet, &absent);
-    if (!passages.ok()) return input_error(passages.error());
+    RERANK_ASSIGN(texts.passages, as_input(evaluation::read_passages(collection.corpus, wanted, meet, &absent)));
     RERANK_TRY(evaluation::check_judged_passages(options.judged.qrels, absent, collection.corpus, meet));
-    texts.passages = std::move(passages).value();
   }
   bad.summarize("line");
   return texts;

@@ -27,8 +27,8 @@ struct ExamplesRun {
   ScoreOptions options;  // the caller's, with those of the file in their place
   std::vector<ExamplePair> pairs;
   std::vector<PrintedScore> printed;  // [pairs]; empty where nothing was printed
-  std::map<std::string, double, std::less<>>
-      tolerance;  // by dtype; int8 may be missing; empty where nothing was printed
+  // By dtype; int8 may be missing; empty where nothing was printed.
+  std::map<std::string, double, std::less<>> tolerance;
   std::string why;
 };
 

@@ -17,12 +17,6 @@ namespace {
 
 using Unknown = std::function<Status(Error)>;
 
-template <class T>
-Result<T> as_input(Result<T> result) {
-  if (!result.ok()) result.error() = input_error(std::move(result.error()));
-  return result;
-}
-
 // What a split judges.
 struct Split {
   std::unordered_set<std::string> queries, passages;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include "io/jsonl.h"
 #include "rerank/error.h"
@@ -16,6 +17,13 @@ Result<io::LineReader> open_lines(const std::string& path);
 
 // The same rule for an error of opening any other input.
 Error input_error(Error error);
+
+// And for whatever was read from it.
+template <class T>
+Result<T> as_input(Result<T> result) {
+  if (!result.ok()) result.error() = input_error(std::move(result.error()));
+  return result;
+}
 
 // The error of a bad record, with the form that was expected where it says no other way to mend it.
 Error expecting(const char* form, Error error);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "cli/percentile.h"
 #include "evaluation/significance.h"
 
 namespace rerank::cli {
@@ -109,12 +110,6 @@ ordered_json scores_of(const JudgedRuns& judged, const evaluation::Run& run) {
       {"others", others},
       {"calibration", calibration},
       {"calibration_error", is_probability ? ordered_json(error / static_cast<double>(all.size())) : ordered_json()}};
-}
-
-// The smallest value that at least `share` of the sorted values do not exceed.
-double percentile(const std::vector<double>& sorted, double share) {
-  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
-  return sorted[std::min(std::max(rank, std::size_t{1}), sorted.size()) - 1];
 }
 
 // What a run's queries took; null where that is not known. What is only known of queries that were alone in their

@@ -1,7 +1,5 @@
 #include "rerank/engine.h"
 
-#include <algorithm>
-
 #include "base/try.h"
 #include "engine/choose_ops.h"
 #include "engine/embedded_model.h"

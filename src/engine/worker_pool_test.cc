@@ -3,9 +3,22 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
+#include <thread>
+#include <vector>
 
 namespace rerank {
 namespace {
+
+// Eight threads that make twenty calls each.
+void call_from_many_threads(const std::function<void()>& call) {
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 8; ++caller)
+    callers.emplace_back([&] {
+      for (int round = 0; round < 20; ++round) call();
+    });
+  for (auto& caller : callers) caller.join();
+}
 
 TEST(WorkerPool, RunsEveryItemOnce) {
   WorkerPool pool(3);
@@ -22,12 +35,7 @@ TEST(WorkerPool, NothingToDoReturnsAtOnce) {
 TEST(WorkerPool, ManyCallersShareTheThreads) {
   WorkerPool pool(2);
   std::atomic<int> total{0};
-  std::vector<std::thread> callers;
-  for (int caller = 0; caller < 8; ++caller)
-    callers.emplace_back([&] {
-      for (int round = 0; round < 20; ++round) pool.run(10, [&](std::size_t, kernels::Workspace&) { ++total; });
-    });
-  for (auto& caller : callers) caller.join();
+  call_from_many_threads([&] { pool.run(10, [&](std::size_t, kernels::Workspace&) { ++total; }); });
   EXPECT_EQ(total, 8 * 20 * 10);
 }
 
@@ -66,15 +74,11 @@ TEST(WorkerPool, FewItemsAreDoneByTeams) {
 TEST(WorkerPool, ManyTeamsShareTheThreads) {
   WorkerPool pool(2);
   std::atomic<int> total{0};
-  std::vector<std::thread> callers;
-  for (int caller = 0; caller < 8; ++caller)
-    callers.emplace_back([&] {
-      for (int round = 0; round < 20; ++round)
-        pool.run_in_teams(1, [&](std::size_t, kernels::Workspace&, Team* team) {
-          team->run(10, [&](std::size_t, std::size_t) { ++total; });
-        });
+  call_from_many_threads([&] {
+    pool.run_in_teams(1, [&](std::size_t, kernels::Workspace&, Team* team) {
+      team->run(10, [&](std::size_t, std::size_t) { ++total; });
     });
-  for (auto& caller : callers) caller.join();
+  });
   EXPECT_EQ(total, 8 * 20 * 10);
 }
 

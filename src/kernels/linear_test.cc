@@ -12,10 +12,8 @@ namespace {
 
 using testing::buffer;
 using testing::random_values;
+using testing::Shape;
 
-struct Shape {
-  std::size_t rows, in, out;
-};
 // Below a tile, between blocks, a slice of `in` more than one pass, more rows than one pass.
 constexpr Shape kShapes[] = {{1, 1, 1},    {3, 17, 1},    {15, 33, 65},   {16, 384, 96},
                              {17, 64, 32}, {33, 31, 100}, {48, 1100, 70}, {300, 130, 40}};

@@ -14,10 +14,8 @@ namespace {
 
 using testing::buffer;
 using testing::random_values;
+using testing::Shape;
 
-struct Shape {
-  std::size_t rows, in, out;
-};
 // Below a group, part of a second one, groups in full, more than one slice; outputs that fill no panel.
 constexpr Shape kShapes[] = {{1, 1, 1}, {3, 40, 33}, {17, 128, 32}, {5, 256, 96}, {40, 300, 70}, {2, 1188, 40}};
 constexpr WeightFormat kFormats[] = {WeightFormat::kInt8, WeightFormat::kInt4};

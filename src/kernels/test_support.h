@@ -14,6 +14,11 @@
 
 namespace rerank::kernels::testing {
 
+// Of a product: x [rows, in], weights [out, in].
+struct Shape {
+  std::size_t rows, in, out;
+};
+
 // Normal values; with `as_bf16` each is a bf16 value, so that both elements hold the same numbers exactly.
 inline std::vector<float> random_values(std::size_t count, unsigned seed, bool as_bf16, float scale = 1) {
   std::mt19937 engine(seed);

@@ -15,10 +15,8 @@ namespace {
 
 using testing::buffer;
 using testing::random_values;
+using testing::Shape;
 
-struct Shape {
-  std::size_t rows, in, out;
-};
 // Below a line, between blocks, more than one slice of `in`, more rows than one pass.
 constexpr Shape kShapes[] = {{1, 1, 1},    {3, 17, 1},     {8, 33, 65},    {16, 384, 96},
                              {17, 64, 32}, {33, 130, 100}, {40, 2100, 70}, {530, 96, 40}};

@@ -177,49 +177,39 @@ void Encoder::finish_layer(const EncoderLayer& layer, const Acts<Hidden>& x, con
   b.ops.layer_norm(x, layer.ffn_norm, tiles);  // x = LayerNorm(x + ffn)
 }
 
-void Encoder::run_layer(const EncoderLayer& layer, const RaggedBatch& batch, const Buffers& b) const {
+void Encoder::attend(const kernels::Heads& query, std::size_t query_rows, const RaggedBatch& batch,
+                     const Buffers& b) const {
   const std::size_t width = config_.padded_width();
-  b.ops.project(b.tiles, layer.query, b.qkv, b.linear_scratch);
-  b.ops.project(b.tiles, layer.key_value, b.qkv.from(width), b.linear_scratch);
-  b.ops.attention({.q = b.qkv.data,
+  b.ops.attention({.q = query.data,
                    .k = b.qkv.from(width).data,
                    .v = b.qkv.from(2 * width).data,
-                   .q_stride = b.qkv.stride,
+                   .q_stride = query.stride,
                    .kv_stride = b.qkv.stride,
                    .cu_seqlens = batch.cu_seqlens.data(),
                    .sequences = batch.pairs(),
                    .heads = config_.heads,
                    .head_dim = config_.padded_head_dim(),
-                   .query_rows = 0,
+                   .query_rows = query_rows,
                    .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim())),
                    .element = b.qkv.element,
                    .out = b.context.data,
                    .scratch = b.attention_scratch},
                   b.attention_scratch_bytes);
+}
+
+void Encoder::run_layer(const EncoderLayer& layer, const RaggedBatch& batch, const Buffers& b) const {
+  b.ops.project(b.tiles, layer.query, b.qkv, b.linear_scratch);
+  b.ops.project(b.tiles, layer.key_value, b.qkv.from(config_.padded_width()), b.linear_scratch);
+  attend(b.qkv, 0, batch, b);
   finish_layer(layer, b.x, b.tiles, b.context, b.ffn, b);
 }
 
 void Encoder::run_last_layer(const EncoderLayer& layer, const RaggedBatch& batch, const Buffers& b) const {
-  const std::size_t width = config_.padded_width();
   gather_first_rows(b.x, batch, b.first_x);
   gather_first_rows(b.tiles, batch, b.first_tiles);
   b.ops.project(b.first_tiles, layer.query, b.first_query, b.linear_scratch);
-  b.ops.project(b.tiles, layer.key_value, b.qkv.from(width), b.linear_scratch);
-  b.ops.attention({.q = b.first_query.data,
-                   .k = b.qkv.from(width).data,
-                   .v = b.qkv.from(2 * width).data,
-                   .q_stride = b.first_query.stride,
-                   .kv_stride = b.qkv.stride,
-                   .cu_seqlens = batch.cu_seqlens.data(),
-                   .sequences = batch.pairs(),
-                   .heads = config_.heads,
-                   .head_dim = config_.padded_head_dim(),
-                   .query_rows = 1,
-                   .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim())),
-                   .element = b.qkv.element,
-                   .out = b.context.data,
-                   .scratch = b.attention_scratch},
-                  b.attention_scratch_bytes);
+  b.ops.project(b.tiles, layer.key_value, b.qkv.from(config_.padded_width()), b.linear_scratch);
+  attend(b.first_query, 1, batch, b);
   finish_layer(layer, b.first_x, b.first_tiles, first_rows(b.context, batch.pairs()), first_rows(b.ffn, batch.pairs()),
                b);
 }

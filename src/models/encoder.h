@@ -68,6 +68,8 @@ class Encoder {
   void embed(const RaggedBatch& batch, std::span<const std::int32_t> position_ids, const Buffers& b) const;
   void run_layer(const EncoderLayer& layer, const RaggedBatch& batch, const Buffers& b) const;
   void run_last_layer(const EncoderLayer& layer, const RaggedBatch& batch, const Buffers& b) const;
+  // Of `query` [rows, width], where a pair has `query_rows` (0: one a token), into b.context.
+  void attend(const kernels::Heads& query, std::size_t query_rows, const RaggedBatch& batch, const Buffers& b) const;
   // Everything after attention, on the rows of `x`.
   void finish_layer(const EncoderLayer& layer, const kernels::Acts<Hidden>& x, const kernels::Tiles<Hidden>& tiles,
                     const kernels::Tiles<HeadColumns>& context, const kernels::Tiles<Ffn>& ffn, const Buffers& b) const;
