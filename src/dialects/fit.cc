@@ -147,11 +147,11 @@ class Fitter {
       PairOfTexts& pair = job_.pairs[i];
       if (last != pair.query) {
         last = pair.query;
-        const std::string text = job_.texts[pair.query];
-        RERANK_ASSIGN(const auto tokens, tools_.tokens(text));
-        const bool is_long = tokens.size() > most;
-        shorter = is_long ? add_text(text.substr(0, tokens[most - 1].end)) : pair.query;
-        left_out = is_long ? static_cast<std::uint32_t>(tokens.size() - most) : 0;
+        const std::string& text = job_.texts[pair.query];
+        RERANK_ASSIGN(const FirstTokens first, first_tokens(text, most, tools_.tokens));
+        const bool is_long = first.count > most;
+        shorter = is_long ? add_text(text.substr(0, first.end)) : pair.query;
+        left_out = is_long ? static_cast<std::uint32_t>(first.count - most) : 0;
       }
       pair.query = shorter;
       origin_[i].left_out += left_out;
@@ -163,12 +163,21 @@ class Fitter {
     const std::size_t most = job_.fitting.max_passage_tokens;
     for (std::size_t i = 0; i < job_.pairs.size(); ++i) {
       PairOfTexts& pair = job_.pairs[i];
-      const std::string text = job_.texts[pair.passage];
-      RERANK_ASSIGN(const auto tokens, tools_.tokens(text));
-      if (tokens.size() <= most) continue;
-      origin_[i].left_out += static_cast<std::uint32_t>(tokens.size() - most);
-      pair.passage = job_.fitting.keep_end ? add_text(text.substr(tokens[tokens.size() - most].begin))
-                                           : add_text(text.substr(0, tokens[most - 1].end));
+      const std::string& text = job_.texts[pair.passage];
+      std::size_t count = 0;
+      std::string shorter;
+      if (job_.fitting.keep_end) {
+        RERANK_ASSIGN(const LastTokens last, last_tokens(text, most, tools_.tokens));
+        count = last.count;
+        if (count > most) shorter = text.substr(last.begins.front());
+      } else {
+        RERANK_ASSIGN(const FirstTokens first, first_tokens(text, most, tools_.tokens));
+        count = first.count;
+        if (count > most) shorter = text.substr(0, first.end);
+      }
+      if (count <= most) continue;
+      origin_[i].left_out += static_cast<std::uint32_t>(count - most);
+      pair.passage = add_text(std::move(shorter));
     }
     return {};
   }
@@ -180,18 +189,18 @@ class Fitter {
       PairOfTexts& pair = job_.pairs[i];
       RERANK_ASSIGN(std::size_t room, room_beside(pair, lengths[i]));
       const std::string text = job_.texts[pair.passage];
-      RERANK_ASSIGN(const auto tokens, tools_.tokens(text));
+      RERANK_ASSIGN(const LastTokens last, last_tokens(text, room, tools_.tokens));
       PairOfTexts shorter{pair.query, add_text("")};
       std::size_t kept = 0;
       for (int tries = 0; tries < kMostTries && room > 0; ++tries) {
-        kept = std::min(room, tokens.size());
-        job_.texts[shorter.passage] = kept == 0 ? std::string() : text.substr(tokens[tokens.size() - kept].begin);
+        kept = std::min(room, last.begins.size());
+        job_.texts[shorter.passage] = kept == 0 ? std::string() : text.substr(last.begins[last.begins.size() - kept]);
         RERANK_ASSIGN(const auto length, measure({shorter}));
         if (length[0].cut_tokens == 0) break;
         room -= std::min<std::size_t>(room, length[0].cut_tokens);
       }
       pair = shorter;
-      origin_[i].left_out += static_cast<std::uint32_t>(tokens.size() - kept);
+      origin_[i].left_out += static_cast<std::uint32_t>(last.count - kept);
     }
     return {};
   }
@@ -237,33 +246,26 @@ class Fitter {
 
   Status cut_up(const PairOfTexts& pair, const PairTokens& whole, std::vector<PairOfTexts>& pairs,
                 std::uint32_t& left_out) {
-    const std::string text = job_.texts[pair.passage];
-    RERANK_ASSIGN(const auto tokens, tools_.tokens(text));
     std::size_t size = job_.fitting.chunk_tokens;
     if (whole.cut_tokens > 0) {
       RERANK_ASSIGN(const std::size_t room, room_beside(pair, whole));
       size = size == 0 ? room : std::min(size, room);
     }
-    if (tokens.size() <= size) {
+    const std::string text = job_.texts[pair.passage];
+    const ChunkShape shape{size, std::min(job_.fitting.chunk_overlap, size - 1), job_.fitting.max_chunks};
+    RERANK_ASSIGN(const Chunks chunks, find_chunks(text, shape, tools_.tokens, [&](std::size_t bytes) -> Status {
+                    chunk_bytes_ += tools_.bytes_per_pair + bytes;
+                    if (chunk_bytes_ <= tools_.max_chunk_bytes) return {};
+                    return Error{Error::Code::kOutOfMemory, "its chunks take more memory than there is for a request",
+                                 "request", "let them be larger, fewer, or overlap less"};
+                  }));
+    left_out += static_cast<std::uint32_t>(chunks.tokens_left_out);
+    if (chunks.count <= size) {
       pairs.push_back(pair);
       return {};
     }
-    const std::size_t overlap = std::min(job_.fitting.chunk_overlap, size - 1);
-    const std::size_t before = pairs.size();
-    for (std::size_t begin = 0; begin < tokens.size(); begin += size - overlap) {
-      const std::size_t end = std::min(begin + size, tokens.size());
-      pairs.push_back(
-          {pair.query, add_text(text.substr(tokens[begin].begin, tokens[end - 1].end - tokens[begin].begin))});
-      chunk_bytes_ += tools_.bytes_per_pair + job_.texts.back().size();
-      if (chunk_bytes_ > tools_.max_chunk_bytes)
-        return Error{Error::Code::kOutOfMemory, "its chunks take more memory than there is for a request", "request",
-                     "let them be larger, fewer, or overlap less"};
-      if (end == tokens.size()) break;
-      if (job_.fitting.max_chunks > 0 && pairs.size() - before == job_.fitting.max_chunks) {
-        left_out += static_cast<std::uint32_t>(tokens.size() - end);
-        break;
-      }
-    }
+    for (const auto& [begin, end] : chunks.bytes)
+      pairs.push_back({pair.query, add_text(text.substr(begin, end - begin))});
     return {};
   }
 

@@ -6,11 +6,11 @@
 #include <functional>
 #include <limits>
 #include <span>
-#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "dialects/job.h"
+#include "dialects/token_walk.h"
 
 namespace rerank::dialects {
 
@@ -19,8 +19,7 @@ struct TextTools {
   // As Engine::measure.
   std::function<Result<std::vector<Result<PairTokens>>>(std::span<const Pair> pairs, const ScoreOptions& options)>
       measure;
-  // The tokens of a text without special ones, as ModelTokenizer::tokens gives them.
-  std::function<Result<std::vector<Token>>(std::string_view text)> tokens;
+  TokensOf tokens;
   // That the chunks of a request may take: they can overlap, and each costs more than its text.
   std::size_t max_chunk_bytes = std::numeric_limits<std::size_t>::max();
   std::size_t bytes_per_pair = 0;
