@@ -10,17 +10,34 @@ namespace {
 
 // Consecutive pairs that one worker encodes: they mostly share their query, which is then encoded once.
 constexpr std::size_t kPairsPerEncoding = 32;
+// Fewer of long texts: tokenizing a megabyte takes longer than a micro-batch, and others wait for the worker.
+constexpr std::size_t kBytesPerEncoding = std::size_t{256} << 10;
+
+// Where each worker's pairs begin, and the end.
+std::vector<std::size_t> split_for_encoding(std::span<const Pair> pairs) {
+  std::vector<std::size_t> begins = {0};
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    if (i - begins.back() == kPairsPerEncoding || bytes > kBytesPerEncoding) {
+      begins.push_back(i);
+      bytes = 0;
+    }
+    bytes += pairs[i].query.size() + pairs[i].passage.size();
+  }
+  if (!pairs.empty()) begins.push_back(pairs.size());
+  return begins;
+}
 
 }  // namespace
 
 std::vector<Result<scoring::EncodedPair>> encode_pairs(std::span<const Pair> pairs, const scoring::PairEncoder& encoder,
                                                        WorkerPool& workers, const std::stop_token& stop) {
   std::vector<Result<scoring::EncodedPair>> encoded(pairs.size(), Result<scoring::EncodedPair>(scoring::EncodedPair{}));
-  const std::size_t chunks = (pairs.size() + kPairsPerEncoding - 1) / kPairsPerEncoding;
-  workers.run(chunks, [&](std::size_t chunk_idx, kernels::Workspace&) {
-    const std::size_t first = chunk_idx * kPairsPerEncoding;
+  const std::vector<std::size_t> begins = split_for_encoding(pairs);
+  workers.run(begins.size() - 1, [&](std::size_t part_idx, kernels::Workspace&) {
+    const std::size_t first = begins[part_idx];
     Result<scoring::EncodedQuery> query = scoring::EncodedQuery{};
-    for (std::size_t i = first; i < std::min(first + kPairsPerEncoding, pairs.size()); ++i) {
+    for (std::size_t i = first; i < begins[part_idx + 1]; ++i) {
       if (stop.stop_requested()) {
         encoded[i] = at_pair(i, stopped());
         continue;

@@ -91,6 +91,17 @@ void Exchange::later(std::function<void(Exchange&)> call) {
   });
 }
 
+void Exchange::away_from_readers(std::function<void(Exchange&)> call) {
+  boost::asio::post(services_.fitters, [self = shared_from_this(), call = std::move(call)] {
+    if (self->claimed_) return;
+    try {
+      call(*self);
+    } catch (const std::exception& error) {
+      self->later([why = std::string(error.what())](Exchange& exchange) { exchange.refuse({Kind::kInternal, why}); });
+    }
+  });
+}
+
 void Exchange::read() {
   const auto catalog = services_.models.catalog();
   std::visit([this](auto job) { run(std::move(job)); }, dialects::read(incoming_.request, *catalog));
@@ -174,18 +185,9 @@ void Exchange::run(dialects::ScoreJob job) {
     if (hold(job)) submit(std::move(job));
     return;
   }
-  const auto given = std::make_shared<dialects::ScoreJob>(std::move(job));
-  boost::asio::post(services_.fitters, [self = shared_from_this(), given] {
-    if (self->claimed_) return;
-    try {
-      self->fit(std::move(*given));
-    } catch (const std::exception& error) {
-      self->later([why = std::string(error.what())](Exchange& exchange) { exchange.refuse({Kind::kInternal, why}); });
-    }
-  });
+  away_from_readers([job = std::move(job)](Exchange& exchange) mutable { exchange.fit(std::move(job)); });
 }
 
-// Away from the strand, which waits for this.
 void Exchange::fit(dialects::ScoreJob job) {
   const LoadedModel& model = *services_.models.find(job.model);
   const dialects::TextTools tools{
@@ -342,15 +344,20 @@ std::optional<std::vector<std::string>> Exchange::prompts_of(dialects::GenerateJ
 
 void Exchange::run(dialects::TokenizeJob job) {
   if (!can_begin(job.model, std::nullopt)) return;
-  const ModelTokenizer& tokenizer = services_.models.find(job.model)->tokenizer;
-  if (!job.ids.empty() || !job.answer_tokens) {
-    std::vector<std::string> texts;
-    for (const auto& ids : job.ids) texts.push_back(tokenizer.decode(ids, job.skip_special_tokens));
-    return answer(job.answer_texts(texts));
-  }
-  std::vector<Result<std::vector<Token>>> tokens;
-  for (const std::string& text : job.texts) tokens.push_back(tokenizer.tokens(text, job.special_tokens));
-  answer(job.answer_tokens(tokens));
+  away_from_readers([job = std::move(job)](Exchange& exchange) {
+    const ModelTokenizer& tokenizer = exchange.services_.models.find(job.model)->tokenizer;
+    HttpResponse response;
+    if (!job.ids.empty() || !job.answer_tokens) {
+      std::vector<std::string> texts;
+      for (const auto& ids : job.ids) texts.push_back(tokenizer.decode(ids, job.skip_special_tokens));
+      response = job.answer_texts(texts);
+    } else {
+      std::vector<Result<std::vector<Token>>> tokens;
+      for (const std::string& text : job.texts) tokens.push_back(tokenizer.tokens(text, job.special_tokens));
+      response = job.answer_tokens(tokens);
+    }
+    exchange.later([response = std::move(response)](Exchange& again) mutable { again.answer(std::move(response)); });
+  });
 }
 
 void Exchange::begin_events() {

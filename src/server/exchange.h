@@ -31,7 +31,7 @@ struct Services {
   const ServerOptions& options;
   boost::asio::io_context& io;        // timers
   boost::asio::thread_pool& readers;  // parsing and writing of bodies, away from the I/O thread
-  boost::asio::thread_pool& fitters;  // tokenizing many long texts: nobody who is to be read waits for that
+  boost::asio::thread_pool& fitters;  // tokenizing long texts: nobody who is to be read waits for that
   Models& models;
   Metrics& metrics;
   Log& log;
@@ -60,7 +60,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   };
 
   // Everything below happens on the strand, one after the other, but for what says otherwise.
-  void later(std::function<void(Exchange&)> call);  // from any thread
+  void later(std::function<void(Exchange&)> call);              // from any thread
+  void away_from_readers(std::function<void(Exchange&)> call);  // not on the strand, which waits for it
   void read();
   void run(dialects::HttpResponse response) { answer(std::move(response)); }
   void run(dialects::ScoreJob job);

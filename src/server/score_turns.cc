@@ -8,7 +8,9 @@ namespace rerank::server {
 namespace {
 
 constexpr std::size_t kTemplateTokens = 4;  // about what a template adds to a pair
-constexpr double kNew = 0.1;                // how much a new measurement counts beside the old ones
+// What is cut from a text is tokenized all the same: so many bytes take as long as a token takes a small model.
+constexpr std::size_t kBytesLikeAToken = 2048;
+constexpr double kNew = 0.1;  // how much a new measurement counts beside the old ones
 // Small requests come no more when large ones have had so many batches without them. Counted in work and not in time:
 // clients wait for their answers, and come the sooner the faster the model is.
 constexpr std::size_t kCalmBatches = 8;
@@ -145,8 +147,9 @@ std::size_t ScoreTurns::bytes_of(const ScoreEntry& entry, std::size_t pair_idx) 
 std::size_t ScoreTurns::tokens_of(const ScoreEntry& entry, std::size_t pair_idx) const {
   const int asked = entry.task.options.max_length;
   const std::size_t most = asked > 0 ? static_cast<std::size_t>(asked) : options_.pair_tokens;
-  const auto tokens = static_cast<std::size_t>(static_cast<double>(bytes_of(entry, pair_idx)) * tokens_per_byte_);
-  return std::min(tokens + kTemplateTokens, most);
+  const std::size_t bytes = bytes_of(entry, pair_idx);
+  const auto tokens = static_cast<std::size_t>(static_cast<double>(bytes) * tokens_per_byte_);
+  return std::min(tokens + kTemplateTokens, most) + bytes / kBytesLikeAToken;
 }
 
 }  // namespace rerank::server

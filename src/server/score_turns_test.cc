@@ -153,6 +153,18 @@ TEST_F(ScoreTurnsTest, APairThatIsLongerThanABatchIsOne) {
   EXPECT_EQ(take(), "nothing");
 }
 
+// It is cut to few tokens, but nobody shares a call with it, and its thread.
+TEST_F(ScoreTurnsTest, ATextThatTakesLongToTokenizeIsLarge) {
+  ScoreTask task;
+  task.texts = {"q", std::string(100'000, 'x')};
+  task.pairs.assign(1, {0, 1});
+  task.options.max_length = 10;
+  turns_.add(std::make_shared<ScoreEntry>(std::move(task)));
+  add("s", 2);
+  EXPECT_EQ(take(), "q");
+  EXPECT_EQ(take(), "ss");
+}
+
 TEST_F(ScoreTurnsTest, LearnsHowManyTokensTextsHave) {
   add("x", 1);
   take_alone();
