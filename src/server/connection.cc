@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <utility>
@@ -18,6 +19,9 @@ constexpr std::size_t kMostUnsent = std::size_t{8} << 20;
 constexpr std::chrono::seconds kLinger{2};
 // So much of what a client has not read yet counts as nothing.
 constexpr std::size_t kSmallAnswer = std::size_t{64} << 10;
+// Bytes that are written at once: a client that reads nothing at all is noticed long before the time of a large answer
+// is over.
+constexpr std::size_t kPiece = std::size_t{64} << 10;
 
 }  // namespace
 
@@ -250,14 +254,21 @@ void Connection::queue(std::string bytes) {
 
 void Connection::write_next() {
   writing_ = true;
-  if (state_ != State::kReading) set_deadline(transfer_time(out_.front().size()));
-  stream_->write(out_.front(), [self = shared_from_this()](ErrorCode error) { self->on_written(error); });
+  const std::string_view rest = std::string_view(out_.front()).substr(out_written_);
+  const std::string_view piece = rest.substr(0, kPiece);
+  if (out_written_ == 0) write_until_ = Clock::now() + transfer_time(rest.size());
+  if (state_ != State::kReading) set_deadline(std::min(transfer_time(piece.size()), write_until_ - Clock::now()));
+  stream_->write(piece,
+                 [self = shared_from_this(), size = piece.size()](ErrorCode error) { self->on_written(error, size); });
 }
 
-void Connection::on_written(ErrorCode error) {
+void Connection::on_written(ErrorCode error, std::size_t bytes) {
   writing_ = false;
   if (state_ == State::kClosed) return;
   if (error) return close();
+  out_written_ += bytes;
+  if (out_written_ < out_.front().size()) return write_next();
+  out_written_ = 0;
   out_bytes_ -= out_.front().size();
   out_.pop_front();
   const std::size_t large = out_bytes_ > kSmallAnswer ? out_bytes_ - kSmallAnswer : 0;

@@ -22,7 +22,8 @@ struct ConnectionLimits {
   ReadLimits read;
   std::chrono::milliseconds head_timeout{10'000};  // from a request's first byte to the end of its head; TLS handshake
   std::chrono::milliseconds idle_timeout{75'000};  // between requests
-  // For a body and for an answer: this, and on top of it the time that they take at slowest_bytes_per_s.
+  // For a body and for an answer, and for each piece of an answer: this, and on top of it the time that they take at
+  // slowest_bytes_per_s.
   std::chrono::milliseconds transfer_timeout{30'000};
   std::size_t slowest_bytes_per_s = std::size_t{16} << 10;
 };
@@ -108,7 +109,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void queue(std::string bytes);
   bool hold_answer(std::size_t bytes);
   void write_next();
-  void on_written(ErrorCode error);
+  void on_written(ErrorCode error, std::size_t bytes);
   void answer_is_written();
   void linger();
 
@@ -139,8 +140,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::chrono::milliseconds drain_grace_{};
   bool streaming_ = false, chunked_ = false;
   std::deque<std::string> out_;
-  std::size_t out_bytes_ = 0;  // of all that is queued
-  std::size_t out_held_ = 0;   // of them, those that count as held
+  std::size_t out_bytes_ = 0;    // of all that is queued
+  std::size_t out_held_ = 0;     // of them, those that count as held
+  std::size_t out_written_ = 0;  // of the first
+  Clock::time_point write_until_;
   bool writing_ = false;
   std::uint64_t timer_generation_ = 0;
 };

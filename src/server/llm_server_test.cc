@@ -298,8 +298,12 @@ TEST_F(LlmServer, StopsWritingForAClientThatLeaves) {
 TEST_F(LlmServer, AStreamWhoseTimeIsOverSaysSo) {
   serve(talkative(), "reasoning");
   for (const auto& [path, body] : kEndless) {
-    const Response response = post(path, body, "X-Request-Timeout: 0.2\r\n");
-    EXPECT_EQ(response.status, 200) << "it had begun";
+    // The shortest time in which the stream begins.
+    Response response;
+    for (double seconds = 0.2; response.status != 200 && seconds < 100; seconds *= 2) {
+      response = post(path, body, "X-Request-Timeout: " + std::to_string(seconds) + "\r\n");
+      ASSERT_TRUE(response.status == 200 || response.status == 504) << response.body;
+    }
     const Events events(response.body);
     ASSERT_FALSE(events.list.empty());
     EXPECT_FALSE(events.done);

@@ -433,6 +433,56 @@ TEST(Server, HoldsNoMoreAnswersThanItMay) {
   EXPECT_GT(again.read().body.size(), 20'000'000u);
 }
 
+// A client that asks for megabytes and reads none of them is not waited for as long as a slow one, which the answer's
+// size would allow 25 minutes.
+TEST(Server, LeavesWhoeverReadsNothing) {
+  ServerOptions options;
+  options.transfer_timeout = std::chrono::milliseconds(100);
+  TestServer server(options);
+  std::string words;
+  for (int i = 0; i < 450'000; ++i) words += "a ";
+  TestClient deaf(server.port());
+  deaf.send(TestClient::post_of("/tokenize", Json{{"inputs", words}}.dump()));  // about 25 MB
+  TestServer::wait_until([&] { return server.metric("rerank_held_body_bytes") > 10'000'000; });
+  TestServer::wait_until([&] { return server.metric("rerank_held_body_bytes") == 0; });
+  TestServer::wait_until([&] { return server.metric("rerank_connections") <= 1; });
+}
+
+// The same of a stream: what the client does not read does not gather.
+TEST(Server, LeavesWhoeverReadsNothingOfAStream) {
+  ServerOptions options;
+  options.transfer_timeout = std::chrono::milliseconds(100);
+  TestServer server(options);
+  TestClient deaf(server.port());
+  const int little = 4096;
+  setsockopt(deaf.descriptor(), SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
+  const std::string long_text(20'000, 'x');  // one unknown word: soon scored, and repeated in its event
+  Json body{{"query", "q"}, {"stream", true}, {"return_documents", true}};
+  body["documents"] = std::vector<std::string>(1000, long_text);
+  deaf.send(TestClient::post_of("/v1/rerank", body.dump()));
+  TestServer::wait_until([&] { return server.metric("te_request_failure{err=\"dropped\"}") == 1; });
+  EXPECT_EQ(server.metric("rerank_requests_in_flight"), 0);
+  EXPECT_EQ(server.metric("rerank_held_body_bytes"), 0);
+  EXPECT_GT(server.metric("rerank_cancelled_pairs_total"), 0);
+}
+
+// Tokenizing megabytes takes a thread for seconds; a request that only wants to be read has one all the same.
+TEST(Server, LongTextsHoldUpNobody) {
+  TestServer server;
+  std::string words;
+  for (int i = 0; i < (kSanitized ? 100'000 : 450'000); ++i) words += "a ";
+  const std::string tokenize = TestClient::post_of("/tokenize", Json{{"inputs", words}}.dump());
+  std::vector<std::unique_ptr<TestClient>> patient;
+  for (int i = 0; i < 12; ++i) {
+    patient.push_back(std::make_unique<TestClient>(server.port()));
+    patient.back()->send(tokenize);
+  }
+  TestServer::wait_until([&] { return server.metric("rerank_requests_in_flight") >= 8; });
+  TestClient quick(server.port());
+  EXPECT_EQ(quick.post("/rerank", Workload(2).body()).status, 200);
+  EXPECT_GT(server.metric("rerank_requests_in_flight"), 0) << "the long ones are not done";
+}
+
 TEST(Server, AnswersWhatItHasAcceptedBeforeItEnds) {
   auto server = std::make_unique<TestServer>();
   const Workload work(kSanitized ? 40 : 200, 30);
