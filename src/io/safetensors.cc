@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
+constexpr std::string_view kMetadata = "__metadata__";
 constexpr const char* kFetchAgain = "the file is damaged or was not copied to its end: copy or download it again";
 constexpr const char* kWriteAgain = "write the file again with safetensors.torch.save_file";
 
@@ -137,6 +138,11 @@ Result<std::size_t> header_length(std::span<const std::byte> head, std::size_t f
   return static_cast<std::size_t>(length);
 }
 
+Result<JsonDocument> parse_json(std::span<const std::byte> head, std::size_t length, const std::string& file) {
+  const std::string_view text(reinterpret_cast<const char*>(head.data()) + kLengthBytes, length);
+  return JsonDocument::parse(text, file + " header");
+}
+
 // `entries` sorted by offset must cover [0, data_bytes) exactly.
 Status check_cover(std::span<const TensorEntry> entries, std::size_t data_bytes, const std::string& file) {
   std::size_t covered = 0;
@@ -174,15 +180,14 @@ std::string shape_text(std::span<const std::size_t> shape) {
 Result<std::vector<TensorEntry>> parse_safetensors_header(std::span<const std::byte> head, std::size_t file_size,
                                                           const std::string& file) {
   RERANK_ASSIGN(const std::size_t length, header_length(head, file_size, file));
-  const std::string_view text(reinterpret_cast<const char*>(head.data()) + kLengthBytes, length);
-  RERANK_ASSIGN(const JsonDocument document, JsonDocument::parse(text, file + " header"));
+  RERANK_ASSIGN(const JsonDocument document, parse_json(head, length, file));
   const Json& root = document.root();
   RERANK_ASSIGN(const simdjson::dom::object members, root.object());
 
   const std::size_t data_begin = kLengthBytes + length, data_bytes = file_size - data_begin;
   std::vector<TensorEntry> entries;
   for (const simdjson::dom::key_value_pair member : members) {
-    if (member.key == "__metadata__") continue;
+    if (member.key == kMetadata) continue;
     RERANK_ASSIGN(TensorEntry entry, parse_entry(member.key, root.member(member.value, member.key)));
     RERANK_TRY(check_entry(entry, data_bytes, fmt::format("{}: {}", file, entry.name)));
     entries.push_back(std::move(entry));
@@ -204,6 +209,21 @@ Result<std::vector<TensorEntry>> parse_safetensors_header(std::span<const std::b
     entry.end += data_begin;
   }
   return entries;
+}
+
+Result<SafetensorsMetadata> parse_safetensors_metadata(std::span<const std::byte> head, std::size_t file_size,
+                                                       const std::string& file) {
+  RERANK_ASSIGN(const std::size_t length, header_length(head, file_size, file));
+  RERANK_ASSIGN(const JsonDocument document, parse_json(head, length, file));
+  SafetensorsMetadata metadata;
+  const auto found = document.root().find(kMetadata);
+  if (!found) return metadata;
+  RERANK_ASSIGN(const simdjson::dom::object members, found->object());
+  for (const simdjson::dom::key_value_pair member : members) {
+    RERANK_ASSIGN(const std::string_view value, found->member(member.value, member.key).string());
+    metadata.emplace(member.key, value);
+  }
+  return metadata;
 }
 
 }  // namespace rerank::io

@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,5 +42,10 @@ std::string shape_text(std::span<const std::size_t> shape);
 // dtype that is not in the list above; the error names file and tensor, found and expected.
 Result<std::vector<TensorEntry>> parse_safetensors_header(std::span<const std::byte> head, std::size_t file_size,
                                                           const std::string& file);
+
+// The "__metadata__" of the same header, texts by name; empty where there are none.
+using SafetensorsMetadata = std::map<std::string, std::string, std::less<>>;
+Result<SafetensorsMetadata> parse_safetensors_metadata(std::span<const std::byte> head, std::size_t file_size,
+                                                       const std::string& file);
 
 }  // namespace rerank::io

@@ -22,6 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       covered = entry.end;
     }
     if (covered != file_size) std::abort();
+    const auto metadata = rerank::io::parse_safetensors_metadata(bytes, file_size, "fuzz.safetensors");
+    if (!metadata.ok() && (metadata.error().what.empty() || metadata.error().where.empty())) std::abort();
   }
   return 0;
 }

@@ -17,14 +17,14 @@
 namespace rerank::io {
 namespace {
 
-constexpr std::size_t kAlignment = 8;
+constexpr std::size_t kAlignment = 64;
 
 std::size_t data_bytes(const TensorEntry& tensor) {
   return std::accumulate(tensor.shape.begin(), tensor.shape.end(), bytes_of(tensor.dtype), std::multiplies<>());
 }
 
 // The header with its length in front; gives each tensor its place.
-std::string lay_out(std::vector<TensorEntry>& tensors) {
+std::string lay_out(std::vector<TensorEntry>& tensors, const SafetensorsMetadata& metadata) {
   std::vector<std::size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -32,7 +32,9 @@ std::string lay_out(std::vector<TensorEntry>& tensors) {
     return a_bytes != b_bytes ? a_bytes > b_bytes : tensors[a].name < tensors[b].name;
   });
   // transformers refuses a file that does not say which framework's layout its tensors have.
-  std::string header = R"({"__metadata__":{"format":"pt"})";
+  std::string header = R"({"__metadata__":{"format":"pt")";
+  for (const auto& [name, text] : metadata) header += fmt::format(",{}:{}", json_string(name), json_string(text));
+  header += '}';
   std::size_t end = 0;
   for (const std::size_t index : order) {
     TensorEntry& tensor = tensors[index];
@@ -42,9 +44,10 @@ std::string lay_out(std::vector<TensorEntry>& tensors) {
                           name_of(tensor.dtype), fmt::join(tensor.shape, ","), tensor.begin, tensor.end);
   }
   header += '}';
-  header.resize((header.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
+  constexpr std::size_t kLengthBytes = sizeof(std::uint64_t);
+  header.resize((kLengthBytes + header.size() + kAlignment - 1) / kAlignment * kAlignment - kLengthBytes, ' ');
   std::string length;
-  for (std::size_t byte = 0; byte < sizeof(std::uint64_t); ++byte)
+  for (std::size_t byte = 0; byte < kLengthBytes; ++byte)
     length += static_cast<char>(header.size() >> (8 * byte) & 0xFF);
   header = length + header;
   for (TensorEntry& tensor : tensors) {
@@ -56,9 +59,9 @@ std::string lay_out(std::vector<TensorEntry>& tensors) {
 
 }  // namespace
 
-Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path& path,
-                                                    std::vector<TensorEntry> tensors) {
-  const std::string header = lay_out(tensors);
+Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path& path, std::vector<TensorEntry> tensors,
+                                                    const SafetensorsMetadata& metadata) {
+  const std::string header = lay_out(tensors, metadata);
   FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (!file.is_open()) return system_error(errno, "create", path.string());
   SafetensorsWriter writer(std::move(file), path.string(), std::move(tensors));
@@ -92,6 +95,10 @@ Status SafetensorsWriter::write_at(std::size_t position, std::span<const std::by
 
 Status SafetensorsWriter::close() {
   if (::fsync(file_.get()) != 0) return system_error(errno, "write", name_);
+  return close_early();
+}
+
+Status SafetensorsWriter::close_early() {
   if (::close(file_.release()) != 0) return system_error(errno, "close", name_);
   return {};
 }

@@ -18,13 +18,17 @@ class SafetensorsWriter {
  public:
   // Makes the file, which must not exist, with the header of these tensors, and asks the system for all of its space,
   // so that a disk that is too small is found out before any work. `begin` and `end` of the entries are not read. In
-  // the file the dtypes with more bytes come first, so that every tensor is aligned to its own. kIo or kNotFound.
-  static Result<SafetensorsWriter> create(const std::filesystem::path& path, std::vector<TensorEntry> tensors);
+  // the file the dtypes with more bytes come first, so that every tensor is aligned to its own; the first one is
+  // aligned to 64 bytes. kIo or kNotFound.
+  static Result<SafetensorsWriter> create(const std::filesystem::path& path, std::vector<TensorEntry> tensors,
+                                          const SafetensorsMetadata& metadata = {});
 
   // Bytes from `offset` on of the tensor that was the index-th in the list; they must lie inside of it. kIo.
   Status write(std::size_t index, std::size_t offset, std::span<const std::byte> bytes);
   // Hands everything to the disk. Nothing may be written afterwards. Data that were never written are zeros. kIo.
   Status close();
+  // The same without waiting for the disk: a machine that stops may leave a file of the right size with other content.
+  Status close_early();
 
   std::size_t file_bytes() const { return file_bytes_; }
 
