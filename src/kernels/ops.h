@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/aligned_buffer.h"
 #include "base/team.h"
 #include "base/view.h"
 #include "kernels/kernel_table.h"
@@ -211,12 +212,10 @@ class Ops {
                              norm.eps,
                              tiles.element,
                              tiles.integer_rows};
-    if (members() == 1) return table_->layer_norm(args);
-    team_->run(round_up(x.rows, kRowBlock) / kRowBlock, [&](std::size_t block, std::size_t /*member*/) {
-      const std::size_t first = block * kRowBlock;
+    in_row_blocks(x.rows, [&](std::size_t first, std::size_t rows) {
       LayerNormArgs part = args;
       part.x = args.x + first * args.stride;
-      part.rows = std::min(kRowBlock, args.rows - first);
+      part.rows = rows;
       part.tiles =
           static_cast<std::byte*>(args.tiles) + first * round_up(tiles.cols * size_of(tiles.element), kLineBytes);
       if (tiles.integer_rows != nullptr) part.tiles_rows = tiles.integer_rows + first;
@@ -241,18 +240,10 @@ class Ops {
   Tiles<Cols> layer_input(const Tiles<Cols>& x, const Integers& integers) const {
     if (!integer_layers_) return x;
     const std::size_t x_row = x.cols * size_of(x.element), row = round_up(x.cols, kLineBytes);
-    const auto quantize = [&](std::size_t first, std::size_t end) {
-      table_->quantize_rows(static_cast<const std::byte*>(x.data) + first * x_row, end - first, x.cols, x.element,
+    in_row_blocks(x.rows, [&](std::size_t first, std::size_t rows) {
+      table_->quantize_rows(static_cast<const std::byte*>(x.data) + first * x_row, rows, x.cols, x.element,
                             static_cast<std::byte*>(integers.data) + first * row, integers.rows + first);
-    };
-    const std::size_t blocks = round_up(x.rows, kRowBlock) / kRowBlock;
-    if (members() == 1 || blocks == 1) {
-      quantize(0, x.rows);
-    } else {
-      team_->run(blocks, [&](std::size_t i, std::size_t /*member*/) {
-        quantize(i * kRowBlock, std::min(x.rows, (i + 1) * kRowBlock));
-      });
-    }
+    });
     return {integers.data, x.rows, x.cols, Element::kU8, integers.rows};
   }
 
@@ -294,6 +285,15 @@ class Ops {
   }
 
  private:
+  // Calls part(first row, rows) for blocks of `rows` rows, done by the team.
+  template <class Part>
+  void in_row_blocks(std::size_t rows, const Part& part) const {
+    if (members() == 1 || rows <= kRowBlock) return part(0, rows);
+    team_->run(round_up(rows, kRowBlock) / kRowBlock, [&](std::size_t block, std::size_t /*member*/) {
+      part(block * kRowBlock, std::min(kRowBlock, rows - block * kRowBlock));
+    });
+  }
+
   template <class In>
   void run(const Tiles<In>& x, const PackedWeight& w, void* y, std::size_t y_stride, Element y_element,
            Activation activation, Store store, float* scratch, float add_scale = 1) const {

@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "base/aligned_buffer.h"
 #include "base/half.h"
 #include "kernels/kernel_table.h"
 #include "kernels/level.h"
