@@ -81,6 +81,7 @@ struct ModelInfo {
   std::string quantization;  // how the checkpoint holds its linear layers: "awq", "rerank-int8"; empty: as floats
   std::size_t checkpoint_bytes = 0;  // tensors as stored
   std::size_t packed_bytes = 0;      // weights as held in memory for the kernels
+  std::string weight_cache;  // what came of EngineOptions::weight_cache: "read FILE" or "wrote FILE"; empty: neither
 };
 
 // What an engine has done since it was loaded.

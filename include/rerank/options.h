@@ -68,6 +68,10 @@ struct EngineOptions {
   // Memory for scores that were computed before: a pair that comes again with the same settings is not computed again.
   // 0: none are kept.
   std::size_t score_cache_bytes = 0;
+  // Folder for weights as the kernels hold them, which the next process maps instead of making them again: it starts
+  // sooner, and shares their memory. Takes as much disk as the weights take memory; what is in it may be deleted at any
+  // time. Empty: RERANK_WEIGHT_CACHE, else none. Not used with an adapter, nor for the embedded model.
+  std::string weight_cache = {};
   // Caps the CPU level: scalar, avx2, avx512, avx512-bf16, amx; empty: RERANK_CPU_LEVEL, else the best.
   std::string cpu_level = {};
 };

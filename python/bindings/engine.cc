@@ -160,7 +160,7 @@ Dtype dtype_of(const std::string& name) {
 
 void load(PythonEngine* self, const std::optional<std::string>& folder, const std::string& dtype, int threads,
           const std::string& method, int last_layer, const std::string& adapter, const std::string& answer,
-          std::size_t kv_bytes, const std::string& cpu_level) {
+          std::size_t kv_bytes, const std::string& weight_cache, const std::string& cpu_level) {
   const EngineOptions options{.dtype = dtype_of(dtype),
                               .threads = threads,
                               .method = method,
@@ -168,6 +168,7 @@ void load(PythonEngine* self, const std::optional<std::string>& folder, const st
                               .adapter = adapter,
                               .answer = answer,
                               .kv_bytes = kv_bytes,
+                              .weight_cache = weight_cache,
                               .cpu_level = cpu_level};
   auto engine = [&] {
     const nb::gil_scoped_release release;
@@ -199,7 +200,8 @@ void bind_results(nb::module_& m) {
       .def_ro("max_positions", &ModelInfo::max_positions)
       .def_ro("parameters", &ModelInfo::parameters)
       .def_ro("quantization", &ModelInfo::quantization)
-      .def_ro("packed_bytes", &ModelInfo::packed_bytes);
+      .def_ro("packed_bytes", &ModelInfo::packed_bytes)
+      .def_ro("weight_cache", &ModelInfo::weight_cache);
 }
 
 }  // namespace
@@ -215,7 +217,7 @@ void bind_engine(nb::module_& m) {
   nb::class_<PythonEngine>(m, "Engine", "One loaded reranker. Any number of threads may call it at once.")
       .def("__init__", &load, nb::arg("folder").none(), nb::kw_only(), nb::arg("dtype") = "auto",
            nb::arg("threads") = 0, nb::arg("method") = "", nb::arg("last_layer") = 0, nb::arg("adapter") = "",
-           nb::arg("answer") = "Yes", nb::arg("kv_bytes") = 0, nb::arg("cpu_level") = "",
+           nb::arg("answer") = "Yes", nb::arg("kv_bytes") = 0, nb::arg("weight_cache") = "", nb::arg("cpu_level") = "",
            "Loads a Hugging Face folder; None: the embedded model. The rest as EngineOptions in rerank/options.h.")
       .def("score", &PythonEngine::score, nb::arg("pairs"), nb::arg("options"), nb::arg("progress") = nb::none(),
            nb::arg("stop") = nb::none(),

@@ -46,6 +46,7 @@ std::string for_people(const ModelInfo& info) {
   row("checkpoint", fmt::format("{:.1f} MiB{}", static_cast<double>(info.checkpoint_bytes) / kMebibyte,
                                 stored_as(info.quantization)));
   row("in memory", fmt::format("{:.1f} MiB", static_cast<double>(info.packed_bytes) / kMebibyte));
+  if (!info.weight_cache.empty()) row("weight cache", info.weight_cache);
   return text;
 }
 
@@ -69,7 +70,8 @@ std::string for_programs(const ModelInfo& info) {
                                        {"parameters", info.parameters},
                                        {"quantization", info.quantization},
                                        {"checkpoint_bytes", info.checkpoint_bytes},
-                                       {"packed_bytes", info.packed_bytes}};
+                                       {"packed_bytes", info.packed_bytes},
+                                       {"weight_cache", info.weight_cache}};
   return json.dump() + "\n";
 }
 

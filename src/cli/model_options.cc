@@ -177,6 +177,9 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("SIZE")
       ->group(kGroup);
+  text("--weight-cache", options.engine.weight_cache, "DIR",
+       "Folder for weights as they are held in memory: the next start maps them and is faster, and processes share "
+       "them; takes as much disk; may be deleted at any time [RERANK_WEIGHT_CACHE, or else none]");
   text("--cpu-level", options.engine.cpu_level, "LEVEL",
        "Highest CPU level to use: scalar, avx2, avx512, avx512-bf16, amx [RERANK_CPU_LEVEL, or else the best]");
 }

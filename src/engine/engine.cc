@@ -45,6 +45,12 @@ struct Engine::Impl {
   static Result<std::shared_ptr<const Impl>> load(Result<io::Checkpoint> opened, std::string name,
                                                   const EngineOptions& options);
 
+  void save(models::WeightCache& cache_of_weights) {
+    cache_of_weights.save();
+    remarks = cache_of_weights.remarks();
+    info.weight_cache = cache_of_weights.outcome();
+  }
+
   io::Checkpoint checkpoint;  // embedding tables stay mapped
   BackgroundTokenizer tokenizer;
   WorkerPool workers;
@@ -53,6 +59,7 @@ struct Engine::Impl {
   std::unique_ptr<ScoreCache> cache;
   mutable ReuseCounts reuse;
   ModelInfo info;
+  std::vector<std::string> remarks;  // on loading
 };
 
 Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkpoint> opened, std::string name,
@@ -65,12 +72,14 @@ Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkp
   RERANK_ASSIGN(const models::Quantization quantization, models::read_quantization(checkpoint.config()));
 
   auto impl = std::make_shared<Impl>(std::move(checkpoint), chosen.threads);
+  const auto cache = open_weight_cache(impl->checkpoint, chosen, scoring::name_of(detected.method), options);
   RERANK_ASSIGN(LoadedScorer loaded, load_scorer({impl->checkpoint, impl->tokenizer, impl->workers, detected.method,
-                                                  chosen.ops, chosen.threads, options}));
+                                                  chosen.ops, chosen.threads, options, cache.get()}));
   impl->info = info_of(loaded);
   impl->scorer = std::move(loaded.scorer);
   impl->generating = std::move(loaded.generating);
   if (options.score_cache_bytes > 0) impl->cache = std::make_unique<ScoreCache>(options.score_cache_bytes);
+  if (cache != nullptr) impl->save(*cache);
   impl->info.name = std::move(name);
   impl->info.method = scoring::name_of(detected.method);
   impl->info.method_reason = detected.reason;
@@ -98,7 +107,9 @@ Result<std::vector<Result<Score>>> Engine::score_each(std::span<const Pair> pair
 }
 
 std::vector<std::string> Engine::remarks(const ScoreOptions& options) const {
-  return impl_->scorer->remarks(options);
+  std::vector<std::string> remarks = impl_->remarks;
+  for (std::string& remark : impl_->scorer->remarks(options)) remarks.push_back(std::move(remark));
+  return remarks;
 }
 
 Work Engine::work() const {

@@ -16,7 +16,8 @@ Result<std::unique_ptr<GeneratingModel>> GeneratingModel::load(const ScorerReque
   RERANK_ASSIGN(auto decoder, models::load_decoder(request.checkpoint, request.ops,
                                                    {.reads = models::Reads::kVocabulary,
                                                     .threads = request.threads,
-                                                    .adapter = adapter ? &*adapter : nullptr}));
+                                                    .adapter = adapter ? &*adapter : nullptr,
+                                                    .cache = request.cache}));
   return share(std::make_shared<const models::LoadedDecoder>(std::move(decoder)), request);
 }
 

@@ -1,5 +1,9 @@
 #include "engine/load_scorer.h"
 
+#include <fmt/format.h>
+
+#include <cstdlib>
+
 #include "base/try.h"
 #include "engine/causal_scorer.h"
 #include "engine/cross_encoder_scorer.h"
@@ -20,7 +24,7 @@ Result<LoadedScorer> load_cross_encoder(const ScorerRequest& request) {
   if (!request.options.adapter.empty())
     return Error{Error::Code::kUnsupported, "cross-encoders take no adapter", "--adapter",
                  "merge it into the checkpoint with PEFT's merge_and_unload"};
-  RERANK_ASSIGN(auto model, models::load_classifier(request.checkpoint, request.ops, request.threads));
+  RERANK_ASSIGN(auto model, models::load_classifier(request.checkpoint, request.ops, request.threads, request.cache));
   RERANK_ASSIGN(const tokenizer::Tokenizer* tokenizer, request.tokenizer.get());
   LoadedScorer loaded;
   loaded.architecture = model.architecture;
@@ -61,7 +65,8 @@ Result<LoadedScorer> load_causal(const ScorerRequest& request) {
                                                     .answer = answer,
                                                     .last_layer = static_cast<std::size_t>(request.options.last_layer),
                                                     .threads = request.threads,
-                                                    .adapter = adapter ? &*adapter : nullptr}));
+                                                    .adapter = adapter ? &*adapter : nullptr,
+                                                    .cache = request.cache}));
   const auto shared = std::make_shared<const models::LoadedDecoder>(std::move(decoder));
   const models::LoadedDecoder& model = *shared;
   RERANK_ASSIGN(const tokenizer::Tokenizer* tokenizer, request.tokenizer.get());
@@ -136,6 +141,18 @@ Result<LoadedScorer> load_scorer(const ScorerRequest& request) {
       return load_reasoning(request);
   }
   return Error{Error::Code::kInternal, "there is no such method", "", ""};
+}
+
+std::unique_ptr<models::WeightCache> open_weight_cache(const io::Checkpoint& checkpoint, const ChosenOps& chosen,
+                                                       std::string_view purpose, const EngineOptions& options) {
+  std::string folder = options.weight_cache;
+  if (const char* from_environment = std::getenv("RERANK_WEIGHT_CACHE"); folder.empty() && from_environment != nullptr)
+    folder = from_environment;
+  if (folder.empty() || !options.adapter.empty()) return nullptr;
+  // The embedded model is no folder, and small.
+  if (checkpoint.store().size() == 0 || checkpoint.store().tensors().front().file == nullptr) return nullptr;
+  const std::string how = fmt::format("{}, {}, {}", chosen.dtype, purpose, options.last_layer);
+  return std::make_unique<models::WeightCache>(folder, checkpoint, how, chosen.threads);
 }
 
 }  // namespace rerank

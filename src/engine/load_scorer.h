@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "engine/choose_ops.h"
 #include "engine/scorer.h"
 #include "engine/worker_pool.h"
 #include "io/checkpoint.h"
 #include "kernels/ops.h"
 #include "models/lora.h"
 #include "models/sizes.h"
+#include "models/weight_cache.h"
 #include "scoring/method.h"
 #include "tokenizer/tokenizer.h"
 
@@ -40,6 +42,7 @@ struct ScorerRequest {
   kernels::Ops ops;
   int threads;
   const EngineOptions& options;
+  models::WeightCache* cache = nullptr;  // of packed weights
 
   // The adapter that the options name; nothing where they name none.
   Result<std::optional<models::LoraAdapter>> open_adapter() const;
@@ -55,5 +58,10 @@ struct LoadedScorer {
 };
 
 Result<LoadedScorer> load_scorer(const ScorerRequest& request);
+
+// The cache in the folder that the options name, or else RERANK_WEIGHT_CACHE, for what `purpose` loads of a checkpoint
+// in a folder, without an adapter; nullptr where there is none.
+std::unique_ptr<models::WeightCache> open_weight_cache(const io::Checkpoint& checkpoint, const ChosenOps& chosen,
+                                                       std::string_view purpose, const EngineOptions& options);
 
 }  // namespace rerank

@@ -102,9 +102,11 @@ Result<TextGenerator> TextGenerator::load(const std::filesystem::path& folder, c
   RERANK_ASSIGN(const ChosenOps chosen, choose_ops(options));
   RERANK_ASSIGN(io::Checkpoint checkpoint, io::Checkpoint::open(folder));
   auto loaded = std::make_shared<LoadedToWrite>(std::move(checkpoint), chosen.threads);
+  const auto cache = open_weight_cache(loaded->checkpoint, chosen, "generation", options);
   RERANK_ASSIGN(loaded->model,
                 GeneratingModel::load({loaded->checkpoint, loaded->tokenizer, loaded->workers,
-                                       scoring::Method::kReasoning, chosen.ops, chosen.threads, options}));
+                                       scoring::Method::kReasoning, chosen.ops, chosen.threads, options, cache.get()}));
+  if (cache != nullptr) cache->save();
   return TextGenerator(std::make_shared<const Impl>(loaded, *loaded->model, loaded->checkpoint));
 }
 

@@ -87,7 +87,8 @@ Result<LoadedDecoder> load_decoder(const io::Checkpoint& checkpoint, const kerne
   RERANK_ASSIGN(const DecoderConfig config, architecture->read(checkpoint.config()));
   const io::WeightScope weights = checkpoint.weights();
   RERANK_ASSIGN(const Quantization quantization, read_quantization(checkpoint.config()));
-  const LoadOptions load_options{ops.weights(), options.threads, options.adapter, quantization, ops.integer_layers()};
+  const LoadOptions load_options{ops.weights(), options.threads,      options.adapter,
+                                 quantization,  ops.integer_layers(), options.cache};
   LoadedDecoder loaded;
   loaded.architecture = architecture->hf_name;
   loaded.cutoffs = {config.layers, config.layers, 1};

@@ -36,6 +36,7 @@ struct CausalLoadOptions {
   std::size_t last_layer = 0;  // layers above it are not loaded; 0: all. Rounded up to a layer with a head.
   int threads = 1;
   const LoraAdapter* adapter = nullptr;  // merged into the weights; nullptr: none
+  WeightCache* cache = nullptr;          // asked for each matrix first; nullptr: none. None with an adapter.
 };
 
 struct LoadedDecoder {

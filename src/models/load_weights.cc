@@ -27,6 +27,15 @@ Result<std::vector<float>> read_bias(const io::WeightScope& linear, std::size_t 
   return values;
 }
 
+// Whether the rows of a matrix need no more than to be put in another order.
+bool is_packed_as_it_is(const io::Tensor& matrix, const LoadOptions& options) {
+  return options.element == kernels::Element::kBf16 && matrix.dtype == io::Dtype::kBF16 && options.adapter == nullptr;
+}
+// Row `row` of a matrix [any, in] of bf16.
+const std::byte* row_bytes(const io::Tensor& matrix, std::size_t row, std::size_t in) {
+  return matrix.bytes.data() + row * in * sizeof(std::uint16_t);
+}
+
 // The linear layers whose rows make up one packed weight: all of floats, or all quantized.
 class LinearLayers {
  public:
@@ -34,6 +43,7 @@ class LinearLayers {
 
   // The next one, [out, in].
   Status add(const io::WeightScope& linear, std::size_t out) {
+    name_ += (name_.empty() ? "" : " + ") + linear.path();
     if (options_->quantization != Quantization::kNone && QuantizedMatrix::is_at(linear)) {
       RERANK_ASSIGN(QuantizedMatrix matrix, QuantizedMatrix::open(linear, options_->quantization, out, in_));
       if (options_->adapter != nullptr && options_->adapter->touches(linear.path() + ".weight"))
@@ -57,40 +67,66 @@ class LinearLayers {
   };
   template <class SourceOf>
   Result<kernels::PackedWeight> pack(std::size_t out, const SourceOf& source_of, std::span<const float> bias) const {
-    if (quantized()) {
-      const auto row = [&](std::size_t r) {
-        const Source source = source_of(r);
-        return source.row ? QuantizedRow{&quantized_[source.layer], *source.row} : QuantizedRow{};
-      };
-      auto packed =
-          pack_quantized(options_->quantization, out, in_, row, bias, options_->threads, options_->integer_layers);
-      for (const QuantizedMatrix& matrix : quantized_) matrix.release();
-      return packed;
-    }
     const auto row = [&](std::size_t r, std::span<float> values) {
       const Source source = source_of(r);
       if (source.row) return read(source, values);
       std::fill(values.begin(), values.end(), 0.0f);
     };
-    return pack_floats(out, in_, row, bias);
+    if (!quantized() && !as_they_are()) return pack_floats(out, in_, row, bias);
+    return from_cache_or(out, in_, [&] {
+      if (!quantized()) return pack_as_they_are(out, source_of, bias);
+      const auto quantized_row = [&](std::size_t r) {
+        const Source source = source_of(r);
+        return source.row ? QuantizedRow{&quantized_[source.layer], *source.row} : QuantizedRow{};
+      };
+      return pack_quantized(options_->quantization, out, in_, quantized_row, bias, options_->threads,
+                            options_->integer_layers);
+    });
   }
 
   // The same for floats alone, with rows of another width.
   Result<kernels::PackedWeight> pack_floats(std::size_t out, std::size_t in,
                                             const kernels::PackedWeight::RowReader& row,
                                             std::span<const float> bias) const {
-    auto packed =
-        options_->integer_layers
-            ? kernels::PackedWeight::pack_w8a8(out, in, row, bias, options_->threads, "weights")
-            : kernels::PackedWeight::pack(out, in, options_->element, row, bias, options_->threads, "weights");
-    for (const io::Tensor& weight : floats_) io::release(weight);
-    return packed;
+    return from_cache_or(out, in, [&] {
+      return options_->integer_layers
+                 ? kernels::PackedWeight::pack_w8a8(out, in, row, bias, options_->threads, "weights")
+                 : kernels::PackedWeight::pack(out, in, options_->element, row, bias, options_->threads, "weights");
+    });
   }
   void read(const Source& source, std::span<float> values) const {
     read_row(floats_[source.layer], *source.row, values, *options_);
   }
 
  private:
+  // Whether rows are packed as the file has them.
+  bool as_they_are() const {
+    return !options_->integer_layers && std::all_of(floats_.begin(), floats_.end(), [&](const io::Tensor& weight) {
+      return is_packed_as_it_is(weight, *options_);
+    });
+  }
+  template <class SourceOf>
+  Result<kernels::PackedWeight> pack_as_they_are(std::size_t out, const SourceOf& source_of,
+                                                 std::span<const float> bias) const {
+    const auto row = [&](std::size_t r) {
+      const Source source = source_of(r);
+      return source.row ? row_bytes(floats_[source.layer], *source.row, in_) : nullptr;
+    };
+    return kernels::PackedWeight::pack_bf16(out, in_, row, bias, options_->threads, "weights");
+  }
+  kernels::WeightFormat format() const {
+    if (options_->integer_layers) return kernels::WeightFormat::kW8A8;
+    return quantized() ? format_of(options_->quantization) : kernels::format_of(options_->element);
+  }
+  template <class Pack>
+  Result<kernels::PackedWeight> from_cache_or(std::size_t out, std::size_t in, const Pack& pack) const {
+    auto packed = options_->cache == nullptr ? pack() : options_->cache->find_or_pack(name_, out, in, format(), pack);
+    for (const io::Tensor& weight : floats_) io::release(weight);
+    for (const QuantizedMatrix& matrix : quantized_) matrix.release();
+    return packed;
+  }
+
+  std::string name_;  // of all of them
   std::size_t in_;
   const LoadOptions* options_;
   std::vector<io::Tensor> floats_;
@@ -205,6 +241,10 @@ Result<kernels::PackedWeight> load_gate_up(const io::WeightScope& scope, std::st
 
 Result<kernels::PackedWeight> load_rows(const io::Tensor& matrix, std::span<const std::int32_t> rows, std::size_t in,
                                         const LoadOptions& options) {
+  if (is_packed_as_it_is(matrix, options)) {
+    const auto row = [&](std::size_t r) { return row_bytes(matrix, static_cast<std::size_t>(rows[r]), in); };
+    return kernels::PackedWeight::pack_bf16(rows.size(), in, row, {}, options.threads, "weights");
+  }
   const auto row = [&](std::size_t r, std::span<float> values) {
     read_row(matrix, static_cast<std::size_t>(rows[r]), values, options);
   };

@@ -14,6 +14,7 @@
 #include "kernels/packed_weight.h"
 #include "models/lora.h"
 #include "models/quantized_matrix.h"
+#include "models/weight_cache.h"
 #include "rerank/error.h"
 
 namespace rerank::models {
@@ -24,6 +25,7 @@ struct LoadOptions {
   const LoraAdapter* adapter = nullptr;               // merged into what is read; nullptr: none
   Quantization quantization = Quantization::kNone;    // what linear layers may be instead of floats
   bool integer_layers = false;                        // linear layers are held as kW8A8, whatever they are
+  WeightCache* cache = nullptr;  // asked for each matrix first; nullptr: none. None with an adapter.
 };
 
 enum class Bias : bool { kNone, kRequired };

@@ -22,12 +22,13 @@ std::span<const ClassifierArchitecture> classifier_architectures() {
   return kArchitectures;
 }
 
-Result<LoadedClassifier> load_classifier(const io::Checkpoint& checkpoint, const kernels::Ops& ops, int threads) {
+Result<LoadedClassifier> load_classifier(const io::Checkpoint& checkpoint, const kernels::Ops& ops, int threads,
+                                         WeightCache* cache) {
   RERANK_ASSIGN(const ClassifierArchitecture* architecture,
                 find_architecture(checkpoint.config(), classifier_architectures()));
   RERANK_ASSIGN(const Quantization quantization, read_quantization(checkpoint.config()));
-  RERANK_ASSIGN(auto model, architecture->load(checkpoint, ops,
-                                               {ops.weights(), threads, nullptr, quantization, ops.integer_layers()}));
+  const LoadOptions options{ops.weights(), threads, nullptr, quantization, ops.integer_layers(), cache};
+  RERANK_ASSIGN(auto model, architecture->load(checkpoint, ops, options));
   RERANK_TRY(checkpoint.all_read(is_saved_buffer));
   return LoadedClassifier{std::string(architecture->hf_name), std::move(model)};
 }

@@ -27,7 +27,8 @@ struct LoadedClassifier {
 
 // Loads the cross-encoder that `checkpoint` holds and checks that every one of its tensors was read. The checkpoint
 // must outlive it: embedding tables stay mapped. kUnsupported, with the list of names, for any other architecture.
-Result<LoadedClassifier> load_classifier(const io::Checkpoint& checkpoint, const kernels::Ops& ops, int threads);
+Result<LoadedClassifier> load_classifier(const io::Checkpoint& checkpoint, const kernels::Ops& ops, int threads,
+                                         WeightCache* cache = nullptr);
 
 // The architectures' own files.
 Result<std::unique_ptr<SequenceClassifier>> load_bert(const io::Checkpoint& checkpoint, const kernels::Ops& ops,
