@@ -1,7 +1,8 @@
 """Reranks the first 100 of each query's BM25 run and prints nDCG@10 beside BM25's own and the base model's cosine.
 
 The model is a BertForSequenceClassification with one label. Passages are "title text", pairs are cut to 512 tokens.
---limit takes the first N queries of each collection, and all three columns then speak of these N.
+--limit takes the first N queries of each collection, and all three columns then speak of these N. --runs keeps the rankings as
+TREC runs, FOLDER/COLLECTION.cosine.trec and FOLDER/COLLECTION.model.trec, where a / in the collection's name is written as -.
 
 Example:
   python evaluate.py --model ../models/embedded --base base/model
@@ -55,6 +56,14 @@ class Collection:
         return run
 
 
+def write_run(path, run, tag):
+    """A TREC run, best first; Python writes scores so that they read back as the same numbers."""
+    with open(path, "w", encoding="utf-8") as file:
+        for query, passages in run.items():
+            best_first = sorted(passages.items(), key=lambda entry: -entry[1])
+            file.writelines(f"{query} Q0 {p} {rank} {score} {tag}\n" for rank, (p, score) in enumerate(best_first, 1))
+
+
 def cross_scores(model, tokenizer, collection, max_length, batch_tokens):
     def score(pairs):
         queries = dict(zip(collection.queries, data.tokenize(tokenizer, list(collection.queries.values()))))
@@ -100,6 +109,7 @@ def main(argv=None):
     parser.add_argument("--limit", type=int, help="take the first N queries only")
     parser.add_argument("--max-length", type=int, default=512, help="tokens a pair (512)")
     parser.add_argument("--base-max-length", type=int, default=256, help="tokens a text for the cosine (256)")
+    parser.add_argument("--runs", help="folder that the rankings are written to")
     parser.add_argument("--float32", action="store_true", help="compute in float32, slowly, instead of bf16")
     parser.add_argument("--batch-tokens", type=int, default=2048, help="tokens a batch (2048 stay in the cache)")
     parser.add_argument("--threads", type=int, default=1)
@@ -114,17 +124,26 @@ def main(argv=None):
         model = AutoModelForSequenceClassification.from_pretrained(args.model, dtype=dtype).eval()
     if args.base:
         base = AutoModel.from_pretrained(args.base, dtype=dtype).eval()
+    if args.runs:
+        os.makedirs(args.runs, exist_ok=True)
     rows = []
     for name in args.collections:
         begin = time.time()
         collection = Collection(os.path.join(args.data, name), args.depth, args.limit)
         row = {"bm25": collection.ndcg(collection.run)}
+
+        def measure(column, tag, score):
+            run = collection.rerank(score)
+            row[column] = collection.ndcg(run)
+            if args.runs:
+                write_run(os.path.join(args.runs, f"{name.replace('/', '-')}.{tag}.trec"), run, tag)
+
         if base:
             score = cosine_scores(base, tokenizer, collection, args.base_max_length, args.batch_tokens)
-            row["base_cosine"] = collection.ndcg(collection.rerank(score))
+            measure("base_cosine", "cosine", score)
         if model:
             score = cross_scores(model, tokenizer, collection, args.max_length, args.batch_tokens)
-            row["model"] = collection.ndcg(collection.rerank(score))
+            measure("model", "model", score)
         rows.append(row)
         figures = {key: round(value, 4) for key, value in row.items()}
         print(json.dumps({"collection": name, "queries": len(collection.queries), **figures,

@@ -1,6 +1,6 @@
 """Checks the training tools on a tiny model and made-up texts, in seconds and without any download.
 
-It embeds, trains, resumes, exports and evaluates, and checks that the loss falls, that a resumed run ends at the very
+It embeds, trains, resumes, exports, evaluates and compares, and checks that the loss falls, that a resumed run ends at the very
 weights of an uninterrupted one, and that transformers reads the exported folder and ranks with it.
 
 Example:
@@ -14,7 +14,9 @@ import tempfile
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
+import compare
 import data
 import evaluate
 import train
@@ -116,8 +118,19 @@ def main(argv=None):
         for weights in ("last", "average"):
             for name, tensor in whole[weights].items():
                 assert torch.equal(tensor, parts[weights][name]), f"resuming changed {weights} {name}"
+        # From a reranker: what is exported stands between its weights and those of the run.
+        started = at("whole", "model", "model.safetensors")
+        train.main(["--base", at("base"), "--data", at("texts"), "--settings", at("settings.json"), "--out", at("further"),
+                    "--start", started])
+        name = "bert.encoder.layer.0.output.dense.weight"
+        trained = torch.load(at("further", "best.pt"), weights_only=True)["average"][name]
+        between = torch.lerp(trained, load_file(started)[name].float(), settings["start_share"])
+        exported = load_file(at("further", "model", "model.safetensors"))[name].float()
+        assert torch.allclose(exported, between, atol=2e-3), (exported - between).abs().max()
+        assert not torch.allclose(trained, between, atol=2e-3), "the run did not move the weights"
         evaluate.main(["--model", at("whole", "model"), "--base", at("base"), "--data", root, "--collections", "texts",
-                       "--max-length", "64"])
+                       "--max-length", "64", "--runs", at("runs")])
+        compare.main(["--runs", at("runs"), "--data", root, "--collections", "texts", "--failures", "2"])
     print("selfcheck: ok")
 
 

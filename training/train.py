@@ -225,10 +225,14 @@ def main(argv=None):
         start, pairs, max_length))
     best = train(trainer, lists, settings, args.out)
     weights = torch.load(best, map_location="cpu", weights_only=True)["average"]
-    scale, offset = validation.calibrate(*validation.measure(lists, lambda pairs: trainer.score(
-        weights, pairs, settings["validation_max_length"]))[1])
+    if args.start:
+        # A mean with the weights of the start keeps more of what the start knew than the run alone.
+        weights = {name: torch.lerp(p, start[name], settings["start_share"]) for name, p in weights.items()}
+    figures, scored = validation.measure(lists, lambda pairs: trainer.score(
+        weights, pairs, settings["validation_max_length"]))
+    scale, offset = validation.calibrate(*scored)
     export.write_model(os.path.join(args.out, "model"), args.base, export.calibrated(weights, scale, offset))
-    print(json.dumps({"best_validation_ndcg": trainer.best, "scale": scale, "offset": offset}))
+    print(json.dumps({"best_validation_ndcg": trainer.best, "exported": figures, "scale": scale, "offset": offset}))
 
 
 if __name__ == "__main__":
