@@ -67,7 +67,7 @@ std::vector<double> values(const Engine& engine, std::span<const Pair> pairs, co
 
 // Rule 2 of the numbers, through everything: tokenizer, batches, threads.
 TEST(Engine, ScoresDoNotDependOnThreadsOrderOrNeighbours) {
-  const auto texts = random_texts(testing::kSanitized ? 4 : 48);
+  const auto texts = random_texts(testing::kSanitized ? 3 : 48);
   const auto pairs = as_pairs(texts);
   for (const std::string& level : levels_on_this_cpu())
     for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kInt8}) {
