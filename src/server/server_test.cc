@@ -39,7 +39,7 @@ ServerOptions impatient() {
 TEST(Server, GivesTheScoresOfTheEngineToTheLastBit) {
   TestServer server;
   TestClient client(server.port());
-  for (const std::size_t count : {1, 7, kSanitized ? 20 : 150}) {
+  for (const std::size_t count : {1, 7, kSanitized ? 8 : 150}) {
     const Workload work(count, 8 + count);
     const Response response = client.post("/rerank", work.body());
     ASSERT_EQ(response.status, 200) << response.body;
@@ -485,7 +485,7 @@ TEST(Server, LongTextsHoldUpNobody) {
 
 TEST(Server, AnswersWhatItHasAcceptedBeforeItEnds) {
   auto server = std::make_unique<TestServer>();
-  const Workload work(kSanitized ? 40 : 200, 30);
+  const Workload work(kSanitized ? 12 : 200, 30);
   const std::vector<float> expected = work.offline(offline());
   TestClient busy(server->port()), idle(server->port());
   busy.send(TestClient::post_of("/rerank", work.body()));
