@@ -1,8 +1,7 @@
 #include "engine/choose_ops.h"
 
-#include <cstdlib>
-
 #include "base/cpus.h"
+#include "base/environment.h"
 #include "base/try.h"
 #include "kernels/level.h"
 
@@ -12,9 +11,7 @@ namespace {
 using kernels::Element;
 
 std::string cpu_level_cap(const EngineOptions& options) {
-  if (!options.cpu_level.empty()) return options.cpu_level;
-  const char* from_environment = std::getenv("RERANK_CPU_LEVEL");
-  return from_environment == nullptr ? "" : from_environment;
+  return options.cpu_level.empty() ? environment("RERANK_CPU_LEVEL") : options.cpu_level;
 }
 
 const char* name_of(Dtype dtype) {

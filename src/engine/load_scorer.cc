@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
+#include "base/environment.h"
 #include "base/try.h"
 #include "engine/causal_scorer.h"
 #include "engine/cross_encoder_scorer.h"
@@ -145,9 +144,7 @@ Result<LoadedScorer> load_scorer(const ScorerRequest& request) {
 
 std::unique_ptr<models::WeightCache> open_weight_cache(const io::Checkpoint& checkpoint, const ChosenOps& chosen,
                                                        std::string_view purpose, const EngineOptions& options) {
-  std::string folder = options.weight_cache;
-  if (const char* from_environment = std::getenv("RERANK_WEIGHT_CACHE"); folder.empty() && from_environment != nullptr)
-    folder = from_environment;
+  const std::string folder = options.weight_cache.empty() ? environment("RERANK_WEIGHT_CACHE") : options.weight_cache;
   if (folder.empty() || !options.adapter.empty()) return nullptr;
   // The embedded model is no folder, and small.
   if (checkpoint.store().size() == 0 || checkpoint.store().tensors().front().file == nullptr) return nullptr;

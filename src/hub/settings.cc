@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <fstream>
 #include <initializer_list>
 #include <iterator>
+
+#include "base/environment.h"
 
 namespace rerank::hub {
 namespace {
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 // The first of the variables that is set.
 std::string variable(std::initializer_list<const char*> names) {
   for (const char* name : names)
-    if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
+    if (std::string value = environment(name); !value.empty()) return value;
   return {};
 }
 

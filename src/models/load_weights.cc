@@ -120,7 +120,7 @@ class LinearLayers {
   }
   template <class Pack>
   Result<kernels::PackedWeight> from_cache_or(std::size_t out, std::size_t in, const Pack& pack) const {
-    auto packed = options_->cache == nullptr ? pack() : options_->cache->find_or_pack(name_, out, in, format(), pack);
+    auto packed = find_or_pack(options_->cache, name_, out, in, format(), pack);
     for (const io::Tensor& weight : floats_) io::release(weight);
     for (const QuantizedMatrix& matrix : quantized_) matrix.release();
     return packed;

@@ -17,10 +17,8 @@ Result<Vocabulary> Vocabulary::load(const io::Tensor& matrix, const DecoderConfi
   std::vector<std::int32_t> rows(config.vocabulary);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int32_t>(i);
   const auto pack = [&] { return load_rows(matrix, rows, config.hidden, options); };
-  RERANK_ASSIGN(auto packed, options.cache == nullptr
-                                 ? pack()
-                                 : options.cache->find_or_pack(matrix.name, rows.size(), config.hidden,
-                                                               kernels::format_of(options.element), pack));
+  RERANK_ASSIGN(auto packed, find_or_pack(options.cache, matrix.name, rows.size(), config.hidden,
+                                          kernels::format_of(options.element), pack));
   io::release(matrix);
   vocabulary.weight_ = std::make_shared<const kernels::Weight<VocabularyRows, Hidden>>(std::move(packed));
   return vocabulary;

@@ -147,4 +147,9 @@ Status WeightCache::write() const {
   return written;
 }
 
+Result<kernels::PackedWeight> find_or_pack(WeightCache* cache, std::string_view name, std::size_t out, std::size_t in,
+                                           kernels::WeightFormat format, const WeightCache::Pack& pack) {
+  return cache == nullptr ? pack() : cache->find_or_pack(name, out, in, format, pack);
+}
+
 }  // namespace rerank::models

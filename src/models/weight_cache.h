@@ -55,4 +55,8 @@ class WeightCache {
   std::vector<std::string> remarks_;
 };
 
+// The same where there may be no cache.
+Result<kernels::PackedWeight> find_or_pack(WeightCache* cache, std::string_view name, std::size_t out, std::size_t in,
+                                           kernels::WeightFormat format, const WeightCache::Pack& pack);
+
 }  // namespace rerank::models
