@@ -39,7 +39,7 @@ ServerOptions impatient() {
 TEST(Server, GivesTheScoresOfTheEngineToTheLastBit) {
   TestServer server;
   TestClient client(server.port());
-  for (const std::size_t count : {1, 7, kSanitized ? 8 : 150}) {
+  for (const std::size_t count : {1, 7, kSanitized ? 20 : 150}) {
     const Workload work(count, 8 + count);
     const Response response = client.post("/rerank", work.body());
     ASSERT_EQ(response.status, 200) << response.body;
@@ -49,7 +49,7 @@ TEST(Server, GivesTheScoresOfTheEngineToTheLastBit) {
 
 TEST(Server, ManyClientsAtOnceGetTheirOwnScores) {
   TestServer server;
-  constexpr std::size_t kClients = 16, kRequests = 10;
+  constexpr std::size_t kClients = 16, kRequests = kSanitized ? 3 : 10;
   std::vector<std::thread> clients;
   std::atomic<int> wrong{0}, failed{0};
   std::vector<std::vector<float>> expected;
@@ -485,7 +485,7 @@ TEST(Server, LongTextsHoldUpNobody) {
 
 TEST(Server, AnswersWhatItHasAcceptedBeforeItEnds) {
   auto server = std::make_unique<TestServer>();
-  const Workload work(kSanitized ? 12 : 200, 30);
+  const Workload work(kSanitized ? 40 : 200, 30);
   const std::vector<float> expected = work.offline(offline());
   TestClient busy(server->port()), idle(server->port());
   busy.send(TestClient::post_of("/rerank", work.body()));

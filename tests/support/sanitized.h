@@ -4,10 +4,7 @@
 
 namespace rerank::testing {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
+// CMake tells it: each compiler has a macro of its own for each sanitizer.
+inline constexpr bool kSanitized = RERANK_SANITIZED;
 
 }  // namespace rerank::testing
