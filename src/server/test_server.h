@@ -22,6 +22,12 @@ inline ModelChoice embedded(const std::string& name = "embedded") {
   return {name, "embedded", [] { return Engine::load_embedded({.threads = 2}); }, {}};
 }
 
+// The engine of that model, for what a server should say.
+inline const Engine& offline() {
+  static const Engine engine = Engine::load_embedded({.threads = 1}).value();
+  return engine;
+}
+
 class TestServer {
  public:
   explicit TestServer(ServerOptions options = {}, std::vector<ModelChoice> models = {}, bool wait = true)
