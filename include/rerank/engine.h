@@ -79,8 +79,9 @@ struct ModelInfo {
   int max_positions = 0;           // tokens that the longest pair may have
   std::size_t parameters = 0;
   std::string quantization;  // how the checkpoint holds its linear layers: "awq", "rerank-int8"; empty: as floats
-  std::size_t checkpoint_bytes = 0;  // tensors as stored
-  std::size_t packed_bytes = 0;      // weights as held in memory for the kernels
+  std::string vocabulary_quantization;  // the same of the product with the vocabulary: "rerank-int8"; empty: as floats
+  std::size_t checkpoint_bytes = 0;     // tensors as stored
+  std::size_t packed_bytes = 0;         // weights as held in memory for the kernels
   std::string weight_cache;  // what came of EngineOptions::weight_cache: "read FILE" or "wrote FILE"; empty: neither
 };
 

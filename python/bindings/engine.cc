@@ -200,6 +200,7 @@ void bind_results(nb::module_& m) {
       .def_ro("max_positions", &ModelInfo::max_positions)
       .def_ro("parameters", &ModelInfo::parameters)
       .def_ro("quantization", &ModelInfo::quantization)
+      .def_ro("vocabulary_quantization", &ModelInfo::vocabulary_quantization)
       .def_ro("packed_bytes", &ModelInfo::packed_bytes)
       .def_ro("weight_cache", &ModelInfo::weight_cache);
 }

@@ -73,9 +73,16 @@ std::uint64_t bytes(std::uint64_t numbers, double bits) {
   return static_cast<std::uint64_t>(static_cast<double>(numbers) * bits / 8);
 }
 
-// Tables and vocabularies are never integers.
+// Tables are never integers, nor are vocabularies in what is published.
 double bits_of_tables(Precision precision) {
   return precision == Precision::kF32 ? 32 : 16;
+}
+
+// `rerank quantize` makes integers of 8 bits of a vocabulary that is read.
+double bits_of_vocabulary(const CatalogueEntry& entry, Precision precision) {
+  const bool made_here =
+      entry.stored != Precision::kInt4 && precision != Precision::kF32 && precision != Precision::kBf16;
+  return made_here ? bits_of(Precision::kInt8) : bits_of_tables(precision);
 }
 
 // Numbers in linear layers: those that are neither the table nor a vocabulary of its own.
@@ -96,7 +103,7 @@ std::uint64_t download_bytes(const CatalogueEntry& entry) {
 
 std::uint64_t memory_bytes(const CatalogueEntry& entry, Precision precision) {
   std::uint64_t sum = kEverythingElse + bytes(linear_numbers(entry), bits_of(precision));
-  if (entry.reads_vocabulary) sum += bytes(entry.table, bits_of_tables(precision));
+  if (entry.reads_vocabulary) sum += bytes(entry.table, bits_of_vocabulary(entry, precision));
   if (entry.method == kReasons) sum += kReasoningBytes;
   return sum;
 }

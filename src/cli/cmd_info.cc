@@ -20,9 +20,14 @@ struct Options {
 
 constexpr double kMebibyte = 1 << 20;
 
-std::string stored_as(const std::string& quantization) {
-  const char* bits = quantization == "awq" ? "4" : "8";
-  return quantization.empty() ? "" : fmt::format(", linear layers as integers of {} bits ({})", bits, quantization);
+std::string stored_as(const ModelInfo& info) {
+  std::string text;
+  if (!info.quantization.empty())
+    text = fmt::format(", linear layers as integers of {} bits ({})", info.quantization == "awq" ? 4 : 8,
+                       info.quantization);
+  if (!info.vocabulary_quantization.empty())
+    text += fmt::format(", the vocabulary's product of 8 ({})", info.vocabulary_quantization);
+  return text;
 }
 
 std::string for_people(const ModelInfo& info) {
@@ -43,8 +48,8 @@ std::string for_people(const ModelInfo& info) {
   row("vocabulary", fmt::format("{} tokens", info.vocabulary));
   row("longest pair", fmt::format("{} tokens", info.max_positions));
   row("parameters", fmt::format("{:.1f} million", static_cast<double>(info.parameters) / 1e6));
-  row("checkpoint", fmt::format("{:.1f} MiB{}", static_cast<double>(info.checkpoint_bytes) / kMebibyte,
-                                stored_as(info.quantization)));
+  row("checkpoint",
+      fmt::format("{:.1f} MiB{}", static_cast<double>(info.checkpoint_bytes) / kMebibyte, stored_as(info)));
   row("in memory", fmt::format("{:.1f} MiB", static_cast<double>(info.packed_bytes) / kMebibyte));
   if (!info.weight_cache.empty()) row("weight cache", info.weight_cache);
   return text;
@@ -69,6 +74,7 @@ std::string for_programs(const ModelInfo& info) {
                                        {"max_positions", info.max_positions},
                                        {"parameters", info.parameters},
                                        {"quantization", info.quantization},
+                                       {"vocabulary_quantization", info.vocabulary_quantization},
                                        {"checkpoint_bytes", info.checkpoint_bytes},
                                        {"packed_bytes", info.packed_bytes},
                                        {"weight_cache", info.weight_cache}};

@@ -32,38 +32,43 @@ std::string for_people(const Options& options, const QuantizeReport& report) {
     quantized += layer.kept.empty();
   }
   std::string text = fmt::format("{:<{}}  {:>14}  error\n", "layer", widest, "shape");
-  for (std::size_t i = 0; i < report.layers.size(); ++i) {
-    const QuantizedLayer& layer = report.layers[i];
+  const auto add = [&](const QuantizedLayer& layer, const char* remark) {
     text += fmt::format("{:<{}}  {:>14}  ", layer.name, widest, fmt::format("[{}, {}]", layer.out, layer.in));
-    text += layer.kept.empty() ? fmt::format("{:.3f} %{}\n", 100 * layer.error, i == report.worst ? "  the worst" : "")
+    text += layer.kept.empty() ? fmt::format("{:.3f} %{}\n", 100 * layer.error, remark)
                                : fmt::format("stays as it is: {}\n", layer.kept);
-  }
+  };
+  for (std::size_t i = 0; i < report.layers.size(); ++i) add(report.layers[i], i == report.worst ? "  the worst" : "");
+  if (report.vocabulary) add(*report.vocabulary, "  the vocabulary, int8");
   const auto before = static_cast<double>(report.bytes_before), after = static_cast<double>(report.bytes_after);
   return text + fmt::format("\n{}: {}, {} of {} layers, {:.1f} MiB -> {:.1f} MiB ({:.0f} %), mean error {:.3f} %\n",
                             options.out, report.dtype, quantized, report.layers.size(), before / kMebibyte,
                             after / kMebibyte, 100 * after / before, 100 * report.mean_error);
 }
 
+nlohmann::ordered_json json_of(const QuantizedLayer& layer) {
+  nlohmann::ordered_json json = {{"name", layer.name}, {"shape", {layer.out, layer.in}}};
+  if (layer.kept.empty()) {
+    json["error"] = layer.error;
+  } else {
+    json["kept"] = layer.kept;
+  }
+  return json;
+}
+
 std::string for_programs(const Options& options, const QuantizeReport& report) {
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
-  for (const QuantizedLayer& layer : report.layers) {
-    nlohmann::ordered_json json = {{"name", layer.name}, {"shape", {layer.out, layer.in}}};
-    if (layer.kept.empty()) {
-      json["error"] = layer.error;
-    } else {
-      json["kept"] = layer.kept;
-    }
-    layers.push_back(std::move(json));
-  }
-  const nlohmann::ordered_json json = {{"model", options.model},
-                                       {"out", options.out},
-                                       {"architecture", report.architecture},
-                                       {"dtype", report.dtype},
-                                       {"bytes_before", report.bytes_before},
-                                       {"bytes_after", report.bytes_after},
-                                       {"mean_error", report.mean_error},
-                                       {"worst", report.layers[report.worst].name},
-                                       {"layers", std::move(layers)}};
+  for (const QuantizedLayer& layer : report.layers) layers.push_back(json_of(layer));
+  const nlohmann::ordered_json json = {
+      {"model", options.model},
+      {"out", options.out},
+      {"architecture", report.architecture},
+      {"dtype", report.dtype},
+      {"bytes_before", report.bytes_before},
+      {"bytes_after", report.bytes_after},
+      {"mean_error", report.mean_error},
+      {"worst", report.layers[report.worst].name},
+      {"layers", std::move(layers)},
+      {"vocabulary", report.vocabulary ? json_of(*report.vocabulary) : nlohmann::ordered_json()}};
   // File names are opaque bytes: what is no UTF-8 becomes U+FFFD.
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
@@ -101,6 +106,11 @@ void add_quantize(CLI::App& app, Program& program) {
   command->add_option("--dtype", options->quantize.dtype, "int8, or int4: AWQ's format, which other programs load too")
       ->required()
       ->check(CLI::IsMember({"int8", "int4"}));
+  command
+      ->add_option("--vocabulary", options->quantize.vocabulary,
+                   "What becomes of the product with the vocabulary: int8, or keep it as it is [int8 where scores or "
+                   "tokens come from all of it]")
+      ->check(CLI::IsMember({"int8", "keep"}));
   command->add_option("--threads", options->quantize.threads, "Threads [0: one for each CPU]")
       ->check(CLI::Range(0, 1024));
   add_hub_options(*command, options->hub, "Model options");
@@ -108,9 +118,10 @@ void add_quantize(CLI::App& app, Program& program) {
   command->add_flag("-q,--quiet", options->quiet, "No progress bar");
   command->footer(
       "The error of a layer is the root mean square of what its weights are off by, over that of its weights.\n"
-      "Embeddings, norms and heads stay as they are. OUT appears when it is complete.\n\n"
+      "Embeddings, norms and other heads stay as they are. OUT appears when it is complete.\n\n"
       "Examples:\n"
       "  rerank quantize jhu-clsp/rank1-7b rank1-7b-int4 --dtype int4\n"
+      "  rerank quantize jhu-clsp/rank1-7b for-others-too --dtype int4 --vocabulary keep\n"
       "  rerank quantize BAAI/bge-reranker-v2-gemma gemma-int8 --dtype int8\n"
       "  rerank quantize ./my-reranker smaller --dtype int8 --json | jq .mean_error");
   command->callback([options, &program] { program.run = [options] { return run_quantize(*options); }; });

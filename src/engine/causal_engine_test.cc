@@ -8,7 +8,9 @@
 #include <random>
 
 #include "io/jsonl.h"
+#include "io/test_files.h"
 #include "rerank/engine.h"
+#include "rerank/quantize.h"
 #include "support/sanitized.h"
 #include "support/shared_data.h"
 #include "support/tiny_causal.h"
@@ -24,6 +26,7 @@ struct Case {
   TinyCausal (*checkpoint)();
   const char* method;  // empty: detected
   ScoreOptions options;
+  const char* quantized = "";  // a dtype to quantize to
 };
 void PrintTo(const Case& row, std::ostream* out) {
   *out << row.name;
@@ -48,13 +51,28 @@ std::vector<Case> other_cases() {
           {"expectation", [] { return TinyCausal::qwen2(true); }, "", {}},
           {"untied", [] { return TinyCausal::qwen2(false); }, "expectation", {}},
           {"llama", &TinyCausal::llama, "yes-logit", {}},
-          {"mistral", &TinyCausal::mistral, "yes-logit", {}}};
+          {"mistral", &TinyCausal::mistral, "yes-logit", {}},
+          // Both with a vocabulary of 8 bits.
+          {"int4", [] { return TinyCausal::wide_qwen2(true); }, "", {}, "int4"},
+          {"int8_untied", [] { return TinyCausal::wide_qwen2(false); }, "expectation", {}, "int8"}};
 }
 
 Result<Engine> load(const TinyCausal& checkpoint, EngineOptions options) {
   testing::TinyModel::Folder folder;
   checkpoint.write(folder);
   return Engine::load(folder.path, options);
+}
+
+Result<Engine> load(const Case& row, EngineOptions options) {
+  options.method = row.method;
+  if (*row.quantized == '\0') return load(row.checkpoint(), options);
+  testing::TinyModel::Folder original;
+  row.checkpoint().write(original);
+  const testing::TempFolder around;
+  const auto report = quantize(original.path, around.path() / "quantized", {.dtype = row.quantized});
+  if (!report.ok()) return report.error();
+  EXPECT_TRUE(report.value().vocabulary);
+  return Engine::load(around.path() / "quantized", options);
 }
 
 struct Texts {
@@ -128,8 +146,8 @@ INSTANTIATE_TEST_SUITE_P(Models, CutoffLayers, ::testing::ValuesIn(cases_with_la
 TEST_P(CausalEngine, SameBitsHoweverPairsComeTogether) {
   const Texts texts = random_texts(testing::kSanitized ? 24 : 160);
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kInt8}) {
-    const auto one = load(GetParam().checkpoint(), {.dtype = dtype, .threads = 1, .method = GetParam().method});
-    const auto two = load(GetParam().checkpoint(), {.dtype = dtype, .threads = 2, .method = GetParam().method});
+    const auto one = load(GetParam(), {.dtype = dtype, .threads = 1});
+    const auto two = load(GetParam(), {.dtype = dtype, .threads = 2});
     ASSERT_TRUE(one.ok()) << one.error().message();
     ASSERT_TRUE(two.ok()) << two.error().message();
     expect_same_bits(one.value(), two.value(), texts.views(), GetParam().options);
@@ -139,9 +157,7 @@ TEST_P(CausalEngine, SameBitsHoweverPairsComeTogether) {
     EXPECT_LT(work.tokens_computed, work.tokens_given);  // sharing did happen
     EXPECT_LT(work.flops, work.flops_given);
 
-    const auto caching =
-        load(GetParam().checkpoint(),
-             {.dtype = dtype, .threads = 2, .method = GetParam().method, .score_cache_bytes = 1 << 20});
+    const auto caching = load(GetParam(), {.dtype = dtype, .threads = 2, .score_cache_bytes = 1 << 20});
     ASSERT_TRUE(caching.ok()) << caching.error().message();
     EXPECT_EQ(values(caching.value(), texts.views(), GetParam().options), again);
     EXPECT_EQ(values(caching.value(), texts.views(), GetParam().options), again);  // all of them from the cache

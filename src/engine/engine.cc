@@ -70,6 +70,7 @@ Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkp
                 scoring::detect_method(checkpoint.config(), checkpoint.name(), options.method));
 
   RERANK_ASSIGN(const models::Quantization quantization, models::read_quantization(checkpoint.config()));
+  RERANK_ASSIGN(const models::Quantization vocabulary, models::read_vocabulary_quantization(checkpoint.config()));
 
   auto impl = std::make_shared<Impl>(std::move(checkpoint), chosen.threads);
   const auto cache = open_weight_cache(impl->checkpoint, chosen, scoring::name_of(detected.method), options);
@@ -87,6 +88,7 @@ Result<std::shared_ptr<const Engine::Impl>> Engine::Impl::load(Result<io::Checkp
   impl->info.cpu_level = std::move(chosen.cpu_level);
   impl->info.threads = chosen.threads;
   impl->info.quantization = models::name_of(quantization);
+  impl->info.vocabulary_quantization = models::name_of(vocabulary);
   impl->info.checkpoint_bytes = impl->checkpoint.store().total_bytes();
   return std::shared_ptr<const Impl>(std::move(impl));
 }

@@ -8,6 +8,7 @@
 #include "engine/decode_text.h"
 #include "engine/generator_test_support.h"
 #include "kernels/kernel_table.h"
+#include "rerank/quantize.h"
 #include "support/shared_data.h"
 #include "support/tiny_causal.h"
 
@@ -24,13 +25,19 @@ using Requests = std::vector<GenerationRequest>;
 using Results = std::vector<Result<Generation>>;
 
 struct TinyGenerating {
-  TinyCausal::Folder folder;
+  TinyCausal::Folder folder, quantized;
   std::unique_ptr<GeneratingModel> model;
 
-  explicit TinyGenerating(const TinyCausal& tiny, kernels::Element element = kernels::Element::kF32) {
+  // `int4`: with layers of 4 bits and a vocabulary of 8.
+  explicit TinyGenerating(const TinyCausal& tiny, kernels::Element element = kernels::Element::kF32,
+                          bool int4 = false) {
     tiny.write(folder);
-    model = std::make_unique<GeneratingModel>(
-        GeneratingModel::load(folder.path, *kernels::levels_on_this_cpu().front()->table, element));
+    if (int4) {
+      quantized.path = folder.path.native() + "-int4";
+      EXPECT_TRUE(GeneratingModel::value_of(quantize(folder.path, quantized.path)).vocabulary);
+    }
+    model = std::make_unique<GeneratingModel>(GeneratingModel::load(
+        int4 ? quantized.path : folder.path, *kernels::levels_on_this_cpu().front()->table, element));
   }
 };
 
@@ -117,6 +124,16 @@ TEST(Generator, GivesEachRequestTheSameInAnyCompany) {
 TEST(Generator, GivesEachRequestTheSameInAnyCompanyInBf16) {
   const TinyGenerating tiny(TinyCausal::qwen2(true), kernels::Element::kBf16);
   expect_independence(*tiny.model, many_requests(*tiny.model, 24, 40), {});
+}
+
+TEST(Generator, GivesEachRequestTheSameInAnyCompanyWithAVocabularyOfIntegers) {
+  for (const auto& [tied, element] :
+       {std::pair(true, kernels::Element::kF32), {true, kernels::Element::kBf16}, {false, kernels::Element::kBf16}}) {
+    SCOPED_TRACE(tied);
+    const TinyGenerating tiny(TinyCausal::wide_qwen2(tied), element, true);
+    EXPECT_EQ(tiny.model->model.vocabulary->weight()->format(), kernels::WeightFormat::kInt8);
+    expect_independence(*tiny.model, many_requests(*tiny.model, 24, 40), {});
+  }
 }
 
 TEST(Generator, GivesTheTrainedToyTheSameInAnyCompany) {

@@ -17,6 +17,7 @@
 #include "io/safetensors_writer.h"
 #include "models/linear_layers.h"
 #include "models/quantize_matrix.h"
+#include "scoring/method.h"
 
 namespace rerank {
 namespace fs = std::filesystem;
@@ -26,6 +27,8 @@ using models::Quantization;
 
 constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kConfigFile = "config.json";
+
+constexpr std::string_view kInt8Vocabulary = "int8", kKeptVocabulary = "keep";
 
 // Weights in any program's format: what they hold is written anew, and beside it they would be the old model.
 constexpr std::string_view kWeightEndings[] = {".safetensors", ".safetensors.index.json",
@@ -44,6 +47,24 @@ Result<Quantization> quantization_of(std::string_view dtype) {
   if (dtype == "int8") return Quantization::kInt8;
   return Error{Error::Code::kBadInput, fmt::format("\"{}\" is not a dtype to quantize to", dtype), "--dtype",
                "there are int8, int4"};
+}
+
+// The product with the vocabulary if it is to become integers. A single row of it is not worth their place in the file.
+Result<std::optional<models::VocabularyLayer>> vocabulary_to_quantize(
+    const io::Checkpoint& checkpoint, const std::optional<models::VocabularyLayer>& vocabulary,
+    const std::string& choice) {
+  if (!choice.empty() && choice != kInt8Vocabulary && choice != kKeptVocabulary)
+    return Error{Error::Code::kBadInput, fmt::format("\"{}\" is nothing that can become of a vocabulary", choice),
+                 "--vocabulary", fmt::format("there are {}, {}", kInt8Vocabulary, kKeptVocabulary)};
+  const bool is_read = vocabulary && !checkpoint.weights().has("lm_head.0.linear_head.weight");
+  if (choice == kInt8Vocabulary && !is_read)
+    return Error{Error::Code::kUnsupported, "scores of this model come from heads, not from a vocabulary",
+                 checkpoint.name(), fmt::format("leave --vocabulary {} out", kInt8Vocabulary)};
+  if (choice == kKeptVocabulary || !is_read) return std::optional<models::VocabularyLayer>();
+  // A model that no name tells apart most likely reads all of it.
+  const auto detected = scoring::detect_method(checkpoint.config(), checkpoint.name(), "");
+  const bool reads_a_row = detected.ok() && detected.value().method == scoring::Method::kYesLogit;
+  return choice == kInt8Vocabulary || !reads_a_row ? vocabulary : std::optional<models::VocabularyLayer>();
 }
 
 Status check_is_not_quantized(const io::Json& config) {
@@ -70,6 +91,8 @@ Result<std::string> quantized_config(const fs::path& model, Quantization quantiz
   how["group_size"] = kernels::kGroup;
   how["zero_point"] = true;
   how["modules_to_not_convert"] = kept.empty() ? nlohmann::ordered_json() : std::move(kept);
+  if (report.vocabulary && report.vocabulary->kept.empty())
+    how[std::string(models::kVocabularyKey)] = models::kInt8Method;
   config["quantization_config"] = std::move(how);
   // What other programs compute in: the kernels that they have for AWQ know no other dtype.
   if (int4) config["torch_dtype"] = "float16";
@@ -105,8 +128,8 @@ class Quantizer {
         options_(options),
         threads_(options.threads > 0 ? options.threads : usable_cpus()) {}
 
-  // Which layers become what.
-  Status plan(models::LinearLayerList layers) {
+  // Which layers become what; `vocabulary` is what is to be quantized of it.
+  Status plan(models::LinearLayerList layers, const std::optional<models::VocabularyLayer>& vocabulary) {
     report_.architecture = std::move(layers.architecture);
     report_.dtype = options_.dtype;
     report_.bytes_before = total_bytes_;
@@ -120,6 +143,14 @@ class Quantizer {
       layer_of_[std::string(weight.name)] = report_.layers.size();
       report_.layers.push_back({std::move(layer.name), layer.out, layer.in, std::move(kept), 0});
     }
+    if (vocabulary) {
+      RERANK_ASSIGN(const io::Tensor weight, weights_.tensor(vocabulary->weight, {vocabulary->out, vocabulary->in}));
+      vocabulary_weight_ = weight.name;
+      // AWQ's readers would make a head up where they find none.
+      vocabulary_beside_ = vocabulary->tied || quantization_ == Quantization::kInt4;
+      std::string kept = models::why_not_quantized(Quantization::kInt8, vocabulary->out, vocabulary->in);
+      report_.vocabulary = QuantizedLayer{"lm_head", vocabulary->out, vocabulary->in, std::move(kept), 0};
+    }
     if (quantized > 0) return {};
     const QuantizedLayer& first = report_.layers.front();
     return Error{Error::Code::kUnsupported, fmt::format("no layer can be {}: {}", options_.dtype, first.kept),
@@ -130,13 +161,15 @@ class Quantizer {
     RERANK_ASSIGN(io::SafetensorsWriter writer, io::SafetensorsWriter::create(file, new_tensors()));
     std::size_t index = 0, bytes_done = 0, layers_done = 0;
     for (const io::Tensor& tensor : tensors_) {
-      if (const auto layer = quantized_layer(tensor.name)) {
-        RERANK_TRY(quantize(tensor, report_.layers[*layer], writer, index));
-        ++layers_done;
-        index += 3;
-      } else {
+      const auto target = target_of(tensor.name);
+      if (!target || target->beside) {
         RERANK_TRY(copy(tensor, writer, index));
         ++index;
+      }
+      if (target) {
+        RERANK_TRY(quantize(tensor, *target, writer, index));
+        layers_done += tensor.name != vocabulary_weight_;
+        index += 3;
       }
       bytes_done += tensor.bytes.size();
       const double fraction = static_cast<double>(bytes_done) / static_cast<double>(total_bytes_);
@@ -164,25 +197,35 @@ class Quantizer {
   const QuantizeReport& unfinished_report() const { return report_; }
 
  private:
-  // The index in the report of the layer whose weight this is, if it becomes integers.
-  std::optional<std::size_t> quantized_layer(std::string_view tensor) const {
-    const auto found = layer_of_.find(tensor);
-    if (found == layer_of_.end() || !report_.layers[found->second].kept.empty()) return std::nullopt;
-    return found->second;
+  // What a weight becomes.
+  struct Target {
+    QuantizedLayer* layer;  // in the report
+    Quantization quantization;
+    bool beside;  // the weight itself stays, too
+  };
+  std::optional<Target> target_of(std::string_view tensor) {
+    Target target{nullptr, quantization_, false};
+    if (const auto found = layer_of_.find(tensor); found != layer_of_.end()) {
+      target.layer = &report_.layers[found->second];
+    } else if (report_.vocabulary && tensor == vocabulary_weight_) {
+      target = {&*report_.vocabulary, Quantization::kInt8, vocabulary_beside_};
+    }
+    return target.layer != nullptr && target.layer->kept.empty() ? std::optional(target) : std::nullopt;
   }
 
   // In the order of tensors_; of a quantized one its integers, its zeros, its scales.
   std::vector<io::TensorEntry> new_tensors() {
     std::vector<io::TensorEntry> entries;
     for (const io::Tensor& tensor : tensors_) {
-      const auto found = quantized_layer(tensor.name);
-      if (!found) {
+      const auto target = target_of(tensor.name);
+      if (!target || target->beside) {
         entries.push_back({std::string(tensor.name), tensor.dtype, {tensor.shape.begin(), tensor.shape.end()}});
         report_.bytes_after += tensor.bytes.size();
-        continue;
       }
-      const QuantizedLayer& layer = report_.layers[*found];
-      const std::size_t words = layer.out / outputs_in_word(quantization_), groups = kernels::groups_of(layer.in);
+      if (!target) continue;
+      const QuantizedLayer& layer = *target->layer;
+      const std::size_t words = layer.out / outputs_in_word(target->quantization),
+                        groups = kernels::groups_of(layer.in);
       entries.push_back({layer.name + ".qweight", io::Dtype::kI32, {layer.in, words}});
       entries.push_back({layer.name + ".qzeros", io::Dtype::kI32, {groups, words}});
       entries.push_back({layer.name + ".scales", io::Dtype::kF16, {groups, layer.out}});
@@ -191,10 +234,10 @@ class Quantizer {
     return entries;
   }
 
-  Status quantize(const io::Tensor& weight, QuantizedLayer& layer, io::SafetensorsWriter& writer, std::size_t index) {
-    RERANK_ASSIGN(const models::QuantizedData data, models::quantize_matrix(weight, quantization_, threads_));
+  Status quantize(const io::Tensor& weight, const Target& target, io::SafetensorsWriter& writer, std::size_t index) {
+    RERANK_ASSIGN(const models::QuantizedData data, models::quantize_matrix(weight, target.quantization, threads_));
     io::release(weight);
-    layer.error = data.weights_squared > 0 ? std::sqrt(data.errors_squared / data.weights_squared) : 0;
+    target.layer->error = data.weights_squared > 0 ? std::sqrt(data.errors_squared / data.weights_squared) : 0;
     RERANK_TRY(writer.write(index, 0, std::as_bytes(std::span(data.qweight))));
     RERANK_TRY(writer.write(index + 1, 0, std::as_bytes(std::span(data.qzeros))));
     return writer.write(index + 2, 0, std::as_bytes(std::span(data.scales)));
@@ -220,6 +263,8 @@ class Quantizer {
   int threads_;
   QuantizeReport report_;
   std::map<std::string, std::size_t, std::less<>> layer_of_;  // a weight's name -> index in the report
+  std::string vocabulary_weight_;                             // the name of the weight that report_.vocabulary is of
+  bool vocabulary_beside_ = false;
 };
 
 }  // namespace
@@ -229,8 +274,9 @@ Result<QuantizeReport> quantize(const fs::path& model, const fs::path& out, cons
   RERANK_ASSIGN(const io::Checkpoint checkpoint, io::Checkpoint::open(model));
   RERANK_TRY(check_is_not_quantized(checkpoint.config()));
   RERANK_ASSIGN(models::LinearLayerList layers, models::linear_layers(checkpoint.config()));
+  RERANK_ASSIGN(const auto vocabulary, vocabulary_to_quantize(checkpoint, layers.vocabulary, options.vocabulary));
   Quantizer quantizer(checkpoint, quantization, options);
-  RERANK_TRY(quantizer.plan(std::move(layers)));
+  RERANK_TRY(quantizer.plan(std::move(layers), vocabulary));
   RERANK_ASSIGN(io::NewFolder folder, io::NewFolder::create(out));
   RERANK_TRY(copy_other_files(model, folder.path()));
   RERANK_TRY(quantizer.write(folder.path() / kWeightsFile));

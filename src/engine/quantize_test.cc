@@ -11,6 +11,7 @@
 #include "io/test_files.h"
 #include "models/linear_layers.h"
 #include "models/load_weights.h"
+#include "models/lora_test_adapter.h"
 #include "rerank/engine.h"
 #include "support/golden_reasoning.h"
 #include "support/tiny_causal.h"
@@ -56,6 +57,23 @@ TinyModel dequantized(TinyModel model, const fs::path& folder) {
     std::vector<float>& values = model.tensors.at(layer.name + ".weight").values;
     for (std::size_t o = 0; o < layer.out; ++o) packed.unpack_row(o, {values.data() + o * layer.in, layer.in});
   }
+  if (checkpoint.weights().has("lm_head.qweight")) {
+    const auto shape = model.tensors.at("model.embed_tokens.weight").shape;
+    const auto packed = GeneratingModel::value_of(
+        models::load_linear(checkpoint.weights(), "lm_head", shape[0], shape[1], models::Bias::kNone,
+                            {kernels::Element::kF32, 1, nullptr, models::Quantization::kInt8}));
+    TinyModel::Tensor head{shape, std::vector<float>(shape[0] * shape[1])};
+    for (std::size_t o = 0; o < shape[0]; ++o) packed.unpack_row(o, {head.values.data() + o * shape[1], shape[1]});
+    model.tensors["lm_head.weight"] = std::move(head);
+    model.config["tie_word_embeddings"] = "false";
+  }
+  return model;
+}
+
+// Of which the head is a matrix of its own, and all of it is read for a score.
+TinyModel untied_qwen2() {
+  TinyCausal model = TinyCausal::wide_qwen2(false);
+  model.config["_name_or_path"] = R"("lightblue/lb-reranker-0.5B-v1.0")";
   return model;
 }
 
@@ -66,38 +84,46 @@ struct Case {
   std::size_t kept;  // layers that stay as they are
   double far;        // how far scores may be from those of the original; 0: only as far as finite
   ScoreOptions options = {};
+  const char* vocabulary = "keep";
 };
 std::string name_of(const ::testing::TestParamInfo<Case>& info) {
   return info.param.name;
 }
 
 class QuantizedFolder : public ::testing::TestWithParam<Case> {};
-INSTANTIATE_TEST_SUITE_P(Tiny, QuantizedFolder,
-                         ::testing::Values(
-                             // Heads of 8, 24, 16, 16 and 16 dimensions are padded: the layer that reads them stays.
-                             Case{"Int8Bert", TinyCheckpoint::bert, "int8", 2, 0.05},
-                             Case{"Int8XlmRoberta", TinyCheckpoint::xlm_roberta, "int8", 2, 0.05},
-                             Case{"Int8Gemma", TinyCausal::gemma, "int8", 3, 0.2},
-                             Case{"Int8MiniCpm", TinyCausal::minicpm, "int8", 4, 0.2, {.cutoff_layers = {3}}},
-                             Case{"Int8Gemma2",
-                                  TinyCausal::gemma2,
-                                  "int8",
-                                  4,
-                                  0.2,
-                                  {.cutoff_layers = {4}, .compress_ratio = 2, .compress_layers = {2}}},
-                             Case{"Int8Qwen2", [] { return TinyCausal::qwen2(true); }, "int8", 3, 0.2},
-                             Case{"Int4Bert", TinyCheckpoint::wide_bert, "int4", 0, 0},
-                             Case{"Int4Gemma", TinyCausal::wide_gemma, "int4", 3, 0},
-                             Case{"Int4MiniCpm", TinyCausal::wide_minicpm, "int4", 0, 0, {.cutoff_layers = {2}}},
-                             Case{"Int4Gemma2",
-                                  TinyCausal::wide_gemma2,
-                                  "int4",
-                                  4,
-                                  0,
-                                  {.cutoff_layers = {4}, .compress_ratio = 2, .compress_layers = {2}}},
-                             Case{"Int4Qwen2", [] { return TinyCausal::wide_qwen2(true); }, "int4", 0, 0},
-                             Case{"Int8WideBert", TinyCheckpoint::wide_bert, "int8", 0, 0}),
-                         &name_of);
+INSTANTIATE_TEST_SUITE_P(
+    Tiny, QuantizedFolder,
+    ::testing::Values(
+        // Heads of 8, 24, 16, 16 and 16 dimensions are padded: the layer that reads them stays.
+        Case{"Int8Bert", TinyCheckpoint::bert, "int8", 2, 0.05},
+        Case{"Int8XlmRoberta", TinyCheckpoint::xlm_roberta, "int8", 2, 0.05},
+        Case{"Int8Gemma", TinyCausal::gemma, "int8", 3, 0.2},
+        Case{"Int8MiniCpm", TinyCausal::minicpm, "int8", 4, 0.2, {.cutoff_layers = {3}}},
+        Case{"Int8Gemma2",
+             TinyCausal::gemma2,
+             "int8",
+             4,
+             0.2,
+             {.cutoff_layers = {4}, .compress_ratio = 2, .compress_layers = {2}}},
+        Case{"Int8Qwen2", [] { return TinyCausal::qwen2(true); }, "int8", 3, 0.2},
+        Case{"Int4Bert", TinyCheckpoint::wide_bert, "int4", 0, 0},
+        Case{"Int4Gemma", TinyCausal::wide_gemma, "int4", 3, 0},
+        Case{"Int4MiniCpm", TinyCausal::wide_minicpm, "int4", 0, 0, {.cutoff_layers = {2}}},
+        Case{"Int4Gemma2",
+             TinyCausal::wide_gemma2,
+             "int4",
+             4,
+             0,
+             {.cutoff_layers = {4}, .compress_ratio = 2, .compress_layers = {2}}},
+        Case{"Int4Qwen2", [] { return TinyCausal::wide_qwen2(true); }, "int4", 0, 0},
+        Case{"Int8WideBert", TinyCheckpoint::wide_bert, "int8", 0, 0},
+        // A row of the vocabulary, all of one that is the embeddings', all of one that is not.
+        Case{"Int8GemmaVocabulary", TinyCausal::wide_gemma, "int8", 3, 0.2, {}, "int8"},
+        Case{"Int8Qwen2Vocabulary", [] { return TinyCausal::wide_qwen2(true); }, "int8", 0, 0.5, {}, "int8"},
+        Case{"Int4Qwen2Vocabulary", [] { return TinyCausal::wide_qwen2(true); }, "int4", 0, 0, {}, "int8"},
+        Case{"Int8UntiedVocabulary", untied_qwen2, "int8", 0, 0.5, {}, "int8"},
+        Case{"Int4UntiedVocabulary", untied_qwen2, "int4", 0, 0, {}, "int8"}),
+    &name_of);
 
 TEST_P(QuantizedFolder, ScoresLikeFloatsOfTheSameWeights) {
   const Case& c = GetParam();
@@ -106,7 +132,7 @@ TEST_P(QuantizedFolder, ScoresLikeFloatsOfTheSameWeights) {
   model.write(original);
   const TempFolder around;
   const fs::path out = around.path() / "out";
-  const auto report = quantize(original.path, out, {.dtype = c.dtype, .threads = 2});
+  const auto report = quantize(original.path, out, {.dtype = c.dtype, .vocabulary = c.vocabulary, .threads = 2});
   ASSERT_TRUE(report.ok()) << report.error().message();
   std::size_t kept = 0;
   for (const QuantizedLayer& layer : report.value().layers) {
@@ -115,6 +141,13 @@ TEST_P(QuantizedFolder, ScoresLikeFloatsOfTheSameWeights) {
     EXPECT_LE(layer.error, report.value().layers[report.value().worst].error);
   }
   EXPECT_EQ(kept, c.kept);
+  const bool integer_vocabulary = c.vocabulary == std::string_view("int8");
+  ASSERT_EQ(report.value().vocabulary.has_value(), integer_vocabulary);
+  if (integer_vocabulary) {
+    EXPECT_EQ(report.value().vocabulary->kept, "");
+    EXPECT_GT(report.value().vocabulary->error, 0);
+    EXPECT_LT(report.value().vocabulary->error, 0.0075);
+  }
   EXPECT_LT(report.value().bytes_after, report.value().bytes_before);
   EXPECT_LT(report.value().mean_error, std::string(c.dtype) == "int8" ? 0.0075 : 0.12);
 
@@ -131,8 +164,12 @@ TEST_P(QuantizedFolder, ScoresLikeFloatsOfTheSameWeights) {
     }
   }
   for (const double score : scores_of(out, Dtype::kBf16, c.options)) EXPECT_TRUE(std::isfinite(score));
-  // While it runs in int8, too, they are the numbers that they stand for, rounded once more.
-  EXPECT_EQ(scores_of(out, Dtype::kInt8, c.options), scores_of(same_weights.path, Dtype::kInt8, c.options));
+  // While it runs in int8, too, they are the numbers that they stand for, rounded once more; but a vocabulary of
+  // integers stays what it is, where that of floats is rounded to bf16.
+  const std::vector<double> got_int8 = scores_of(out, Dtype::kInt8, c.options),
+                            expected_int8 = scores_of(same_weights.path, Dtype::kInt8, c.options);
+  for (std::size_t i = 0; i < got_int8.size(); ++i)
+    EXPECT_NEAR(got_int8[i], expected_int8[i], integer_vocabulary ? 0.02 : 0) << i;
 }
 
 class Quantize : public ::testing::Test {
@@ -174,7 +211,7 @@ TEST_F(Quantize, CopiesEveryOtherFile) {
       EXPECT_EQ(tensor.dtype, io::Dtype::kF16);
     }
   }
-  EXPECT_EQ(tensors, report.value().layers.size());
+  EXPECT_EQ(tensors, report.value().layers.size() + 1);
   EXPECT_EQ(checkpoint.value().store().total_bytes(), report.value().bytes_after);
   // Packed, it takes hardly more than in the file.
   EngineOptions bf16;
@@ -196,6 +233,119 @@ TEST_F(Quantize, SaysWhichLayersStay) {
   EXPECT_EQ(config.find("float16"), std::string::npos);
 }
 
+// What the folder holds of its head.
+std::string head_of(const fs::path& folder) {
+  const auto checkpoint = GeneratingModel::value_of(io::Checkpoint::open(folder));
+  std::string names;
+  for (const io::Tensor& tensor : checkpoint.store().tensors())
+    if (tensor.name.starts_with("lm_head.")) names += std::string(tensor.name.substr(8)) + " ";
+  return names;
+}
+
+TEST_F(Quantize, WritesTheVocabularyWhereAllOfItIsRead) {
+  const fs::path out = around_.path() / "out";
+  const auto made = [&](const TinyModel& model, const char* dtype, const char* vocabulary) {
+    TinyModel::Folder folder;
+    model.write(folder);
+    fs::remove_all(out);
+    const auto report = quantize(folder.path, out, {.dtype = dtype, .vocabulary = vocabulary});
+    EXPECT_TRUE(report.ok()) << report.error().message();
+    const bool told = read_file(out / "config.json").find(R"("vocabulary": "rerank-int8")") != std::string::npos;
+    EXPECT_EQ(told, head_of(out).find("qweight") != std::string::npos) << head_of(out);
+    return report.value().vocabulary;
+  };
+  const TinyModel tied = TinyCausal::wide_qwen2(true), untied = TinyCausal::wide_qwen2(false);
+  for (const char* dtype : {"int8", "int4"}) {
+    EXPECT_TRUE(made(tied, dtype, ""));
+    EXPECT_EQ(head_of(out), "qweight qzeros scales ");
+    EXPECT_FALSE(made(tied, dtype, "keep"));
+    EXPECT_EQ(head_of(out), "");
+    EXPECT_FALSE(made(untied, dtype, "keep"));
+    EXPECT_EQ(head_of(out), "weight ");
+  }
+  EXPECT_TRUE(made(untied, "int8", ""));
+  EXPECT_EQ(head_of(out), "qweight qzeros scales ");
+  // Other programs that read AWQ look for the floats.
+  EXPECT_TRUE(made(untied, "int4", ""));
+  EXPECT_EQ(head_of(out), "qweight qzeros scales weight ");
+  // One row of it is read.
+  EXPECT_FALSE(made(TinyCausal::wide_gemma(), "int8", ""));
+  EXPECT_FALSE(made(TinyCausal::wide_minicpm(), "int8", ""));
+  // No words of whole outputs: 278 rows.
+  const auto stays = made(TinyCausal::qwen2(true), "int8", "");
+  ASSERT_TRUE(stays);
+  EXPECT_NE(stays->kept.find("multiple of 4"), std::string::npos) << stays->kept;
+}
+
+TEST_F(Quantize, ReadsTheVocabularyAsIntegers) {
+  EngineOptions options{.dtype = Dtype::kBf16};
+  const auto packed = [&](const char* vocabulary) {
+    const fs::path out = around_.path() / vocabulary;
+    EXPECT_TRUE(quantize(model_.path, out, {.vocabulary = vocabulary}).ok());
+    const auto engine = Engine::load(out, options);
+    EXPECT_TRUE(engine.ok()) << engine.error().message();
+    EXPECT_EQ(engine.value().info().quantization, "awq");
+    EXPECT_EQ(engine.value().info().vocabulary_quantization, vocabulary == std::string("int8") ? "rerank-int8" : "");
+    return engine.value().info().packed_bytes;
+  };
+  // 280 rows of 128 are held as bytes instead of bf16, with their scales and zeros, and 288 rows of each.
+  const std::size_t kept = packed("keep"), integers = packed("int8");
+  EXPECT_EQ(kept - integers, 288u * 128 * 2 - 288 * (128 + 6));
+}
+
+// A folder whose file or configuration was changed by hand.
+TEST_F(Quantize, ChecksTheVocabulary) {
+  const fs::path out = around_.path() / "out";
+  ASSERT_TRUE(run().ok());
+  const auto refusal = [&](const char* file, const std::string& from, const std::string& to) {
+    const std::string text = read_file(out / file);
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    std::string changed = text;
+    changed.replace(at, from.size(), to);
+    around_.write(std::string("out/") + file, changed);
+    const auto engine = Engine::load(out);
+    EXPECT_FALSE(engine.ok()) << to;
+    around_.write(std::string("out/") + file, text);
+    return engine.ok() ? Error{} : engine.error();
+  };
+  const auto expect = [](const Error& error, Error::Code code, const char* part) {
+    EXPECT_EQ(error.code, code) << error.message();
+    EXPECT_NE(error.message().find(part), std::string::npos) << error.message();
+  };
+  const char* const weights = "model.safetensors";
+  expect(refusal(weights, "lm_head.qzeros", "lm_head.qzeroz"), Error::Code::kNotFound, "lm_head.qzeros");
+  expect(refusal(weights, "[128,70]", "[70,128]"), Error::Code::kCorrupt, "lm_head.qweight");
+  expect(refusal(weights, R"("lm_head.qweight":{"dtype":"I32")", R"("lm_head.qweight":{"dtype":"F32")"),
+         Error::Code::kUnsupported, "lm_head.qweight");
+  expect(refusal("config.json", R"("rerank-int8")", R"("rerank-int6")"), Error::Code::kUnsupported, "vocabulary is");
+  expect(refusal("config.json", R"("rerank-int8")", "8"), Error::Code::kCorrupt, "vocabulary");
+  // Nobody says whose integers they are.
+  expect(refusal("config.json", R"("vocabulary": "rerank-int8")", R"("other": "rerank-int8")"),
+         Error::Code::kUnsupported, "lm_head.qweight");
+  EXPECT_TRUE(Engine::load(out).ok());
+}
+
+TEST_F(Quantize, NoAdapterChangesAVocabularyOfIntegers) {
+  TinyModel::Folder untied;
+  untied_qwen2().write(untied);
+  ASSERT_TRUE(quantize(untied.path, around_.path() / "int8").ok());
+  ASSERT_TRUE(quantize(untied.path, around_.path() / "keep", {.vocabulary = "keep"}).ok());
+  rerank::testing::Adapter adapter;
+  adapter.config["target_modules"] = R"(["lm_head"])";
+  adapter.add_low_rank("lm_head", 280, 128, 3);
+  around_.write("adapter/adapter_config.json", adapter.config_json());
+  around_.write("adapter/adapter_model.safetensors", adapter.safetensors());
+  EngineOptions options;
+  options.adapter = (around_.path() / "adapter").string();
+  const auto refused = Engine::load(around_.path() / "int8", options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Error::Code::kUnsupported);
+  EXPECT_NE(refused.error().message().find("lm_head.qweight"), std::string::npos) << refused.error().message();
+  const auto taken = Engine::load(around_.path() / "keep", options);
+  EXPECT_TRUE(taken.ok()) << taken.error().message();
+}
+
 TEST_F(Quantize, RefusesWhatItShould) {
   const auto refusal = [&](const Result<QuantizeReport>& result, Error::Code code, const std::string& part) {
     ASSERT_FALSE(result.ok()) << part;
@@ -204,6 +354,13 @@ TEST_F(Quantize, RefusesWhatItShould) {
     EXPECT_FALSE(fs::exists(around_.path() / "out"));
   };
   refusal(run({.dtype = "int3"}), Error::Code::kBadInput, "int4");
+  refusal(run({.vocabulary = "int4"}), Error::Code::kBadInput, "keep");
+  for (const TinyModel& model : {TinyModel(TinyCheckpoint::wide_bert()), TinyModel(TinyCausal::wide_minicpm())}) {
+    TinyModel::Folder without;
+    model.write(without);
+    refusal(quantize(without.path, around_.path() / "out", {.vocabulary = "int8"}), Error::Code::kUnsupported,
+            "not from a vocabulary");
+  }
   refusal(quantize(around_.path() / "none", around_.path() / "out"), Error::Code::kNotFound, "none");
   refusal(quantize(model_.path, around_.path() / "no/such/out"), Error::Code::kBadInput, "no/such");
 

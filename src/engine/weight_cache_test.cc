@@ -76,7 +76,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"TiedQwen2", [] { return TinyCausal::qwen2(true); }, Dtype::kBf16},
                       Case{"Qwen2", [] { return TinyCausal::qwen2(false); }, Dtype::kInt8},
                       Case{"Int4Bert", TinyCheckpoint::wide_bert, Dtype::kF32, "int4"},
-                      Case{"Int8Qwen2", [] { return TinyCausal::wide_qwen2(true); }, Dtype::kBf16, "int8"}),
+                      Case{"Int8Qwen2", [] { return TinyCausal::wide_qwen2(true); }, Dtype::kBf16, "int8"},
+                      Case{"Int4Qwen2", [] { return TinyCausal::wide_qwen2(false); }, Dtype::kF32, "int4"}),
     &name_of);
 
 TEST_P(CachedModel, ScoresAreTheSameBits) {

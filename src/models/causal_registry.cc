@@ -54,7 +54,35 @@ Sizes sizes_of(const DecoderConfig& c, const LoadedDecoder& loaded) {
   return s;
 }
 
-// The answer's row of the vocabulary matrix, or all of it; that matrix may be the embedding table.
+// The answer's row of the vocabulary, or all of it.
+template <class Matrix>
+Status read_vocabulary(const Matrix& matrix, const DecoderConfig& config, const CausalLoadOptions& options,
+                       const LoadOptions& load_options, LoadedDecoder& loaded) {
+  if (options.reads == Reads::kAnswer) {
+    RERANK_ASSIGN(const std::int32_t answer, options.answer());
+    RERANK_ASSIGN(loaded.heads, LayerHeads::load_answer(matrix, answer, config, load_options));
+  } else {
+    RERANK_ASSIGN(loaded.vocabulary, Vocabulary::load(matrix, config, load_options));
+  }
+  return {};
+}
+
+// Integers, beside the embedding table or the head's floats, or in place of those.
+Status load_integer_vocabulary(const io::WeightScope& head, Quantization quantization, const DecoderConfig& config,
+                               const CausalLoadOptions& options, const LoadOptions& load_options,
+                               const Decoder& decoder, LoadedDecoder& loaded) {
+  RERANK_ASSIGN(const QuantizedMatrix matrix,
+                QuantizedMatrix::open(head, quantization, config.vocabulary, config.hidden));
+  const std::string weight = config.tied_embeddings ? std::string(decoder.embeddings().name) : head.path() + ".weight";
+  // A table that is replaced leaves the vocabulary what it was, as below.
+  const bool stays = config.tied_embeddings && options.adapter != nullptr && options.adapter->replaces(weight);
+  if (options.adapter != nullptr && options.adapter->touches(weight) && !stays)
+    return Error{Error::Code::kUnsupported, "the adapter changes a quantized vocabulary", matrix.qweight.where(),
+                 "use the adapter with the checkpoint that was not quantized"};
+  return read_vocabulary(matrix, config, options, load_options, loaded);
+}
+
+// Floats, which may be those of the embedding table.
 Status load_vocabulary(const io::WeightScope& weights, const DecoderConfig& config, const CausalLoadOptions& options,
                        LoadOptions load_options, Decoder& decoder, LoadedDecoder& loaded) {
   io::Tensor vocabulary = decoder.embeddings();
@@ -65,13 +93,8 @@ Status load_vocabulary(const io::WeightScope& weights, const DecoderConfig& conf
     load_options.adapter = nullptr;  // the reference replaces the embeddings and leaves the vocabulary what it was
     one_matrix = false;
   }
-  if (options.reads == Reads::kAnswer) {
-    RERANK_ASSIGN(const std::int32_t answer, options.answer());
-    RERANK_ASSIGN(loaded.heads, LayerHeads::load_answer(vocabulary, answer, config, load_options));
-    return {};
-  }
-  RERANK_ASSIGN(loaded.vocabulary, Vocabulary::load(vocabulary, config, load_options));
-  if (one_matrix) decoder.use_embeddings(loaded.vocabulary->weight());
+  RERANK_TRY(read_vocabulary(vocabulary, config, options, load_options, loaded));
+  if (one_matrix && loaded.vocabulary) decoder.use_embeddings(loaded.vocabulary->weight());
   return {};
 }
 
@@ -87,6 +110,7 @@ Result<LoadedDecoder> load_decoder(const io::Checkpoint& checkpoint, const kerne
   RERANK_ASSIGN(const DecoderConfig config, architecture->read(checkpoint.config()));
   const io::WeightScope weights = checkpoint.weights();
   RERANK_ASSIGN(const Quantization quantization, read_quantization(checkpoint.config()));
+  RERANK_ASSIGN(const Quantization vocabulary, read_vocabulary_quantization(checkpoint.config()));
   const LoadOptions load_options{ops.weights(), options.threads,      options.adapter,
                                  quantization,  ops.integer_layers(), options.cache};
   LoadedDecoder loaded;
@@ -99,7 +123,10 @@ Result<LoadedDecoder> load_decoder(const io::Checkpoint& checkpoint, const kerne
     loaded.cutoffs.last = layers_to_load(options.last_layer, range);
   }
   RERANK_ASSIGN(Decoder decoder, Decoder::load(weights.scope("model"), config, loaded.cutoffs.last, ops, load_options));
-  if (options.reads != Reads::kLayerHeads) {
+  if (options.reads != Reads::kLayerHeads && vocabulary != Quantization::kNone) {
+    RERANK_TRY(
+        load_integer_vocabulary(weights.scope("lm_head"), vocabulary, config, options, load_options, decoder, loaded));
+  } else if (options.reads != Reads::kLayerHeads) {
     RERANK_TRY(load_vocabulary(weights, config, options, load_options, decoder, loaded));
   }
   if (options.adapter != nullptr && options.adapter->touches(decoder.embeddings().name)) {
@@ -107,12 +134,13 @@ Result<LoadedDecoder> load_decoder(const io::Checkpoint& checkpoint, const kerne
     decoder.use_embeddings(table.weight());
   }
   loaded.decoder = std::make_unique<const Decoder>(std::move(decoder));
-  // Layers above the last cutoff stay in the file; a tied vocabulary is sometimes saved a second time; old versions of
-  // transformers saved the rotary frequencies.
+  // Layers above the last cutoff stay in the file; a vocabulary that is tied, or integers, is sometimes saved a second
+  // time; old versions of transformers saved the rotary frequencies.
   RERANK_TRY(checkpoint.all_read([&](std::string_view name) {
     const auto layer = layer_of(name);
     return (layer >= loaded.cutoffs.last && layer < config.layers) ||
-           (config.tied_embeddings && name == "lm_head.weight") || name.ends_with(".rotary_emb.inv_freq");
+           ((config.tied_embeddings || vocabulary != Quantization::kNone) && name == "lm_head.weight") ||
+           name.ends_with(".rotary_emb.inv_freq");
   }));
   if (options.adapter != nullptr) {
     RERANK_TRY(options.adapter->all_used([&](std::string_view name) {

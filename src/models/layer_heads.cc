@@ -48,18 +48,32 @@ Result<LayerHeads> LayerHeads::load(const io::WeightScope& scope, const CutoffRa
   return made;
 }
 
-Result<LayerHeads> LayerHeads::load_answer(const io::Tensor& vocabulary, std::int32_t answer,
-                                           const DecoderConfig& config, const LoadOptions& options) {
+LayerHeads LayerHeads::of_answer(kernels::PackedWeight row, const DecoderConfig& config) {
   LayerHeads made;
   made.heads_ = 1;
   made.hidden_ = config.hidden;
   made.state_scale_ = config.logit_scale;
   made.softcap_ = config.final_softcap;
+  made.weight_ = kernels::Weight<Labels, Hidden>(std::move(row));
+  return made;
+}
+
+Result<LayerHeads> LayerHeads::load_answer(const io::Tensor& vocabulary, std::int32_t answer,
+                                           const DecoderConfig& config, const LoadOptions& options) {
   LoadOptions as_f32 = options;
   as_f32.element = kernels::Element::kF32;
-  RERANK_ASSIGN(auto packed, load_rows(vocabulary, {&answer, 1}, config.hidden, as_f32));
-  made.weight_ = kernels::Weight<Labels, Hidden>(std::move(packed));
-  return made;
+  RERANK_ASSIGN(auto row, load_rows(vocabulary, {&answer, 1}, config.hidden, as_f32));
+  return of_answer(std::move(row), config);
+}
+
+Result<LayerHeads> LayerHeads::load_answer(const QuantizedMatrix& vocabulary, std::int32_t answer,
+                                           const DecoderConfig& config, const LoadOptions& options) {
+  const auto read = [&](std::size_t /*row*/, std::span<float> values) {
+    vocabulary.read_row(static_cast<std::size_t>(answer), values);
+  };
+  RERANK_ASSIGN(auto row, kernels::PackedWeight::pack(1, config.hidden, kernels::Element::kF32, read, {},
+                                                      options.threads, "weights"));
+  return of_answer(std::move(row), config);
 }
 
 Status LayerHeads::read(std::span<const float> states, std::size_t head, const kernels::Ops& ops,

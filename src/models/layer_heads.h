@@ -27,6 +27,9 @@ class LayerHeads {
   // One row of the vocabulary matrix [vocabulary, hidden].
   static Result<LayerHeads> load_answer(const io::Tensor& vocabulary, std::int32_t answer, const DecoderConfig& config,
                                         const LoadOptions& options);
+  // The same of integers: the row is held as the numbers that they stand for.
+  static Result<LayerHeads> load_answer(const QuantizedMatrix& vocabulary, std::int32_t answer,
+                                        const DecoderConfig& config, const LoadOptions& options);
 
   std::size_t heads() const { return heads_; }
   std::size_t packed_bytes() const { return weight_.bytes(); }
@@ -36,6 +39,8 @@ class LayerHeads {
               std::span<float> scores) const;
 
  private:
+  static LayerHeads of_answer(kernels::PackedWeight row, const DecoderConfig& config);
+
   kernels::Weight<Labels, Hidden> weight_;  // [heads, hidden], f32
   std::size_t heads_ = 0, hidden_ = 0;
   float state_scale_ = 1, softcap_ = 0;

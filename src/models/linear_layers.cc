@@ -60,13 +60,15 @@ Result<LinearLayerList> linear_layers(const io::Json& config) {
   for (const ClassifierArchitecture& row : classifier_architectures()) rows.push_back({row.hf_name, &row, nullptr});
   for (const CausalArchitecture& row : causal_architectures()) rows.push_back({row.hf_name, nullptr, &row});
   RERANK_ASSIGN(const Architecture* found, find_architecture(config, std::span<const Architecture>(rows)));
-  LinearLayerList result{std::string(found->hf_name), {}};
+  LinearLayerList result{std::string(found->hf_name), {}, {}};
   if (found->classifier != nullptr) {
     RERANK_ASSIGN(const EncoderConfig encoder, read_encoder_config(config));
     result.layers = layers_of(encoder, found->classifier->encoder);
   } else {
     RERANK_ASSIGN(const DecoderConfig decoder, found->causal->read(config));
     result.layers = layers_of(decoder);
+    result.vocabulary = VocabularyLayer{decoder.tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight",
+                                        decoder.vocabulary, decoder.hidden, decoder.tied_embeddings};
   }
   return result;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,17 @@ struct LinearLayer {
   bool padded_inputs = false;
 };
 
+// The product with the vocabulary, of an architecture that can write text.
+struct VocabularyLayer {
+  std::string weight;           // the name of its weight [out, in]: "lm_head.weight", or that of the embeddings
+  std::size_t out = 0, in = 0;  // the vocabulary's size, and the hidden state's
+  bool tied = false;            // it is the embeddings' weight
+};
+
 struct LinearLayerList {
   std::string architecture;
   std::vector<LinearLayer> layers;  // from the first layer to the last, in the order of the computation
+  std::optional<VocabularyLayer> vocabulary;
 };
 
 // Those that config.json implies. Errors: as for loading; kUnsupported, with the list of names, for an architecture

@@ -36,6 +36,23 @@ TEST(LinearLayers, AreAllMatricesBetweenEmbeddingsAndHead) {
   }
 }
 
+// It is no layer, and has the embeddings' weight where it has none of its own.
+TEST(LinearLayers, SayWhatAVocabularyIsMultipliedWith) {
+  const auto vocabulary_of = [](const TinyModel& model) {
+    const auto config = io::JsonDocument::parse(model.config_json(), "config.json");
+    return linear_layers(config.value().root()).value().vocabulary;
+  };
+  EXPECT_FALSE(vocabulary_of(TinyCheckpoint::bert()));
+  for (const TinyModel& model : {TinyModel(TinyCausal::gemma()), TinyModel(TinyCausal::qwen2(true)),
+                                 TinyModel(TinyCausal::qwen2(false)), TinyModel(TinyCausal::llama())}) {
+    const auto vocabulary = vocabulary_of(model);
+    ASSERT_TRUE(vocabulary);
+    EXPECT_EQ(vocabulary->tied, !model.tensors.contains("lm_head.weight"));
+    EXPECT_EQ(vocabulary->weight, vocabulary->tied ? "model.embed_tokens.weight" : "lm_head.weight");
+    EXPECT_EQ(model.tensors.at(vocabulary->weight).shape, (std::vector{vocabulary->out, vocabulary->in}));
+  }
+}
+
 TEST(LinearLayers, SayWhereHeadsArePadded) {
   const auto padded = [](const TinyModel& model) {
     const auto config = io::JsonDocument::parse(model.config_json(), "config.json");

@@ -2,6 +2,7 @@
 //
 // An input is one byte for the format (even: int4, odd: int8), one for the outputs in fours, one for the inputs in
 // eights, and then model.safetensors with the layer "l".
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
@@ -38,7 +39,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(packed.error());
     return 0;
   }
-  std::vector<float> row(in);
-  for (std::size_t o = 0; o < out; ++o) packed.value().unpack_row(o, row);
+  // A head of one row is read past the packing, to the same numbers.
+  const auto matrix = models::QuantizedMatrix::open(checkpoint.value().weights().scope("l"), quantization, out, in);
+  std::vector<float> row(in), read(in);
+  for (std::size_t o = 0; o < out; ++o) {
+    packed.value().unpack_row(o, row);
+    if (!matrix.ok()) continue;  // its layer had floats
+    matrix.value().read_row(o, read);
+    for (std::size_t i = 0; i < in; ++i)
+      if (row[i] != read[i] && !(std::isnan(row[i]) && std::isnan(read[i]))) std::abort();
+  }
   return 0;
 }

@@ -62,6 +62,16 @@ Result<Quantization> read_quantization(const io::Json& config) {
   return quantization;
 }
 
+Result<Quantization> read_vocabulary_quantization(const io::Json& config) {
+  const auto found = config.find("quantization_config");
+  if (!found) return Quantization::kNone;
+  RERANK_ASSIGN(const std::string vocabulary, found->string_or(kVocabularyKey, ""));
+  if (vocabulary.empty()) return Quantization::kNone;
+  if (vocabulary == kInt8Method) return Quantization::kInt8;
+  return found->error(Error::Code::kUnsupported,
+                      fmt::format("{} is \"{}\", expected \"{}\"", kVocabularyKey, vocabulary, kInt8Method));
+}
+
 std::string why_not_quantized(Quantization quantization, std::size_t out, std::size_t in) {
   if (quantization == Quantization::kInt4 && in % kernels::kGroup != 0)
     return fmt::format("{} inputs, expected a multiple of {}", in, kernels::kGroup);
@@ -81,6 +91,20 @@ Result<QuantizedMatrix> QuantizedMatrix::open(const io::WeightScope& linear, Qua
   RERANK_ASSIGN(matrix.qzeros, linear.tensor("qzeros", {groups, words}, io::Dtype::kI32));
   RERANK_ASSIGN(matrix.scales, linear.tensor("scales", {groups, out}));
   return matrix;
+}
+
+void QuantizedMatrix::read_row(std::size_t output, std::span<float> values) const {
+  const unsigned shift = shift_of(quantization, output);
+  const std::uint32_t mask = (1u << kernels::bits_of(format_of(quantization))) - 1;
+  const WordColumn words(qweight, quantization, output), zero_words(qzeros, quantization, output);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t group = i / kernels::kGroup;
+    const auto integer = static_cast<int>(words.at(i) >> shift & mask);
+    const auto zero = static_cast<int>(zero_words.at(group) >> shift & mask);
+    float scale = 0;
+    io::convert_to_f32(scales, group * scales.shape[1] + output, {&scale, 1});
+    values[i] = static_cast<float>(integer - zero) * scale;
+  }
 }
 
 void QuantizedMatrix::release() const {

@@ -21,11 +21,17 @@ enum class Quantization : std::uint8_t { kNone, kInt4, kInt8 };
 // The names in "quant_method" of config.json.
 inline constexpr std::string_view kInt4Method = "awq";
 inline constexpr std::string_view kInt8Method = "rerank-int8";
+// The key beside it that names the vocabulary's method.
+inline constexpr std::string_view kVocabularyKey = "vocabulary";
 
 // What "quantization_config" of config.json says; kNone where there is none. kUnsupported, naming key and value, for
 // every method, version and size but AWQ "gemm" with 4 bits and rerank-int8 with 8, both with groups of 128 and zeros.
 // Which modules are not converted is left to the tensors: those have a "weight".
 Result<Quantization> read_quantization(const io::Json& config);
+
+// What "vocabulary" in "quantization_config" says of the product with the vocabulary: kInt8, or kNone where nothing is
+// said. Its tensors are those of the layer "lm_head", whatever the other layers are. kUnsupported for everything else.
+Result<Quantization> read_vocabulary_quantization(const io::Json& config);
 
 // The "quant_method" that says so; empty for kNone.
 constexpr std::string_view name_of(Quantization quantization) {
@@ -63,6 +69,8 @@ struct QuantizedMatrix {
   // kNotFound, kCorrupt (naming the tensor whose shape it is) or kUnsupported.
   static Result<QuantizedMatrix> open(const io::WeightScope& linear, Quantization quantization, std::size_t out,
                                       std::size_t in);
+  // Output `output` as the numbers that it stands for, [in].
+  void read_row(std::size_t output, std::span<float> values) const;
   // Gives the file's pages back.
   void release() const;
 };

@@ -39,6 +39,19 @@ TEST(AwqConfig, SaysWhatLayersAre) {
       Quantization::kInt4);
 }
 
+TEST(AwqConfig, SaysWhatTheVocabularyIs) {
+  const auto vocabulary_of = [](const char* config) {
+    const auto document = io::JsonDocument::parse(config, "config.json");
+    return read_vocabulary_quantization(document.value().root());
+  };
+  EXPECT_EQ(vocabulary_of("{}").value(), Quantization::kNone);
+  EXPECT_EQ(vocabulary_of(kAwqConfig).value(), Quantization::kNone);
+  EXPECT_EQ(vocabulary_of(R"({"quantization_config": {"quant_method": "awq", "vocabulary": "rerank-int8"}})").value(),
+            Quantization::kInt8);
+  EXPECT_EQ(vocabulary_of(R"({"quantization_config": {"vocabulary": "awq"}})").error().code, Error::Code::kUnsupported);
+  EXPECT_EQ(vocabulary_of(R"({"quantization_config": {"vocabulary": {}}})").error().code, Error::Code::kCorrupt);
+}
+
 TEST(AwqConfig, RefusesEverythingElseByName) {
   for (const char* text :
        {R"("quant_method": "gptq", "bits": 4)", R"("quant_method": "bitsandbytes", "load_in_8bit": true)",
@@ -145,6 +158,13 @@ TEST(Awq, LinearLayersAreWhatTheFormatSays) {
   EXPECT_EQ(packed.value().format(), kernels::WeightFormat::kInt4);
   const auto expected = dequantized(checkpoint, "one", 40, 256);
   for (std::size_t o = 0; o < 40; ++o) EXPECT_EQ(row_of(packed.value(), o, 256), expected[o]) << o;
+  const QuantizedMatrix matrix =
+      QuantizedMatrix::open(checkpoint.weights().scope("one"), Quantization::kInt4, 40, 256).value();
+  std::vector<float> row(256);
+  for (std::size_t o = 0; o < 40; ++o) {
+    matrix.read_row(o, row);
+    EXPECT_EQ(row, expected[o]) << o;
+  }
 }
 
 // Our own format: bytes in plain order, and a last group of what is left.

@@ -8,20 +8,33 @@
 
 namespace rerank::models {
 
+Vocabulary::Vocabulary(kernels::PackedWeight weight, const DecoderConfig& config)
+    : weight_(std::make_shared<const kernels::Weight<VocabularyRows, Hidden>>(std::move(weight))),
+      size_(config.vocabulary),
+      hidden_(config.hidden),
+      state_scale_(config.logit_scale),
+      softcap_(config.final_softcap) {}
+
 Result<Vocabulary> Vocabulary::load(const io::Tensor& matrix, const DecoderConfig& config, const LoadOptions& options) {
-  Vocabulary vocabulary;
-  vocabulary.size_ = config.vocabulary;
-  vocabulary.hidden_ = config.hidden;
-  vocabulary.state_scale_ = config.logit_scale;
-  vocabulary.softcap_ = config.final_softcap;
   std::vector<std::int32_t> rows(config.vocabulary);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int32_t>(i);
   const auto pack = [&] { return load_rows(matrix, rows, config.hidden, options); };
   RERANK_ASSIGN(auto packed, find_or_pack(options.cache, matrix.name, rows.size(), config.hidden,
                                           kernels::format_of(options.element), pack));
   io::release(matrix);
-  vocabulary.weight_ = std::make_shared<const kernels::Weight<VocabularyRows, Hidden>>(std::move(packed));
-  return vocabulary;
+  return Vocabulary(std::move(packed), config);
+}
+
+Result<Vocabulary> Vocabulary::load(const QuantizedMatrix& matrix, const DecoderConfig& config,
+                                    const LoadOptions& options) {
+  const auto row = [&](std::size_t r) { return QuantizedRow{&matrix, r}; };
+  const auto pack = [&] {
+    return pack_quantized(matrix.quantization, config.vocabulary, config.hidden, row, {}, options.threads, false);
+  };
+  RERANK_ASSIGN(auto packed, find_or_pack(options.cache, matrix.qweight.name, config.vocabulary, config.hidden,
+                                          format_of(matrix.quantization), pack));
+  matrix.release();
+  return Vocabulary(std::move(packed), config);
 }
 
 // One walk over the vocabulary: stretches of it, each by one member of the team. What is kept of a stretch does not

@@ -19,6 +19,9 @@ class Vocabulary {
  public:
   // `matrix` is [vocabulary, hidden]; its pages are given back.
   static Result<Vocabulary> load(const io::Tensor& matrix, const DecoderConfig& config, const LoadOptions& options);
+  // The same of integers, which are packed as they are.
+  static Result<Vocabulary> load(const QuantizedMatrix& matrix, const DecoderConfig& config,
+                                 const LoadOptions& options);
 
   const std::shared_ptr<const kernels::Weight<VocabularyRows, Hidden>>& weight() const { return weight_; }
   std::size_t packed_bytes() const { return weight_->bytes(); }
@@ -52,9 +55,11 @@ class Vocabulary {
  private:
   class Survey;
 
+  Vocabulary(kernels::PackedWeight weight, const DecoderConfig& config);
+
   std::shared_ptr<const kernels::Weight<VocabularyRows, Hidden>> weight_;
-  std::size_t size_ = 0, hidden_ = 0;
-  float state_scale_ = 1, softcap_ = 0;
+  std::size_t size_, hidden_;
+  float state_scale_, softcap_;
 };
 
 }  // namespace rerank::models

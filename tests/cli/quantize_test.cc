@@ -51,6 +51,22 @@ TEST_F(QuantizeCommand, InfoSaysHowWeightsAreStored) {
   }
 }
 
+TEST_F(QuantizeCommand, WritesTheVocabularyWhereItIsAsked) {
+  const Outcome outcome = run({"quantize", model(), "out", "--dtype", "int4", "--vocabulary", "int8"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("the vocabulary, int8"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("lm_head"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("out: int4, 18 of 21 layers"), std::string::npos) << outcome.out;
+  const std::string text = run({"info", "--model", "out"}).out;
+  EXPECT_NE(text.find("4 bits (awq), the vocabulary's product of 8 (rerank-int8)"), std::string::npos) << text;
+  EXPECT_EQ(json::parse(run({"info", "--model", "out", "--json"}).out).at("vocabulary_quantization"), "rerank-int8");
+  const json report =
+      json::parse(run({"quantize", model(), "again", "--dtype", "int8", "--vocabulary", "int8", "--json"}).out);
+  EXPECT_EQ(report.at("vocabulary").at("name"), "lm_head");
+  EXPECT_EQ(report.at("vocabulary").at("shape"), json({104, 128}));
+  EXPECT_LT(report.at("vocabulary").at("error"), 0.0075);
+}
+
 TEST_F(QuantizeCommand, ReportsToProgramsInJson) {
   const Outcome outcome = run({"quantize", model(), "out", "--dtype", "int8", "--json", "--threads", "1"});
   ASSERT_EQ(outcome.exit, 0) << outcome.err;
@@ -59,6 +75,7 @@ TEST_F(QuantizeCommand, ReportsToProgramsInJson) {
   EXPECT_EQ(report.at("architecture"), "GemmaForCausalLM");
   EXPECT_LT(report.at("bytes_after"), report.at("bytes_before"));
   EXPECT_EQ(report.at("layers").size(), 21u);
+  EXPECT_TRUE(report.at("vocabulary").is_null());
   double sum = 0, largest = 0;
   std::string worst;
   for (const json& layer : report.at("layers")) {
@@ -85,6 +102,7 @@ TEST_F(QuantizeCommand, RefusesWithTheRightExitCode) {
       {{"quantize", model()}, 1, "OUT"},
       {{"quantize", model(), "out"}, 1, "--dtype is required"},
       {{"quantize", model(), "out", "--dtype", "int3"}, 1, "int3"},
+      {{"quantize", model(), "out", "--dtype", "int4", "--vocabulary", "int4"}, 1, "--vocabulary"},
       {{"quantize", model(), "full", "--dtype", "int4"}, 1, "not empty"},
       {{"quantize", model(), "no/such/out", "--dtype", "int4"}, 1, "no/such"},
       {{"quantize", "none", "out", "--dtype", "int4"}, 2, "none"},

@@ -3,7 +3,7 @@
 // Tensor names and configuration keys are those of the published checkpoints. The numbers in the configurations are
 // chosen so that a loader that skips one of them computes something else: head widths that are not hidden / heads,
 // windows and scaling that matter within a few dozen tokens, odd numbers of heads. The wide ones have layers that int4
-// can hold, whole groups of 128 inputs, and are otherwise alike.
+// can hold, whole groups of 128 inputs, and a vocabulary that int8 can hold, and are otherwise alike.
 #pragma once
 
 #include <fmt/format.h>
@@ -21,7 +21,8 @@ struct TinyCausal : TinyModel {
     return gemma_of({.hidden = 32, .layers = 3, .heads = 3, .kv_heads = 1, .head_dim = 24, .ffn = 40});
   }
   static TinyCausal wide_gemma() {
-    return gemma_of({.hidden = 128, .layers = 3, .heads = 3, .kv_heads = 1, .head_dim = 24, .ffn = 128});
+    return gemma_of(
+        {.hidden = 128, .layers = 3, .heads = 3, .kv_heads = 1, .head_dim = 24, .ffn = 128, .spare_rows = 2});
   }
 
   // layerwise: BAAI/bge-reranker-v2-minicpm-layerwise. Heads for the layers 2, 3 and 4.
@@ -48,7 +49,7 @@ struct TinyCausal : TinyModel {
   }
   static TinyCausal wide_qwen2(bool tied) {
     return qwen2_of(
-        tied, {.hidden = 128, .layers = 3, .heads = 2, .kv_heads = 1, .head_dim = 64, .ffn = 256, .spare_rows = 7});
+        tied, {.hidden = 128, .layers = 3, .heads = 2, .kv_heads = 1, .head_dim = 64, .ffn = 256, .spare_rows = 9});
   }
 
   // reasoning: jhu-clsp/rank1-llama3-8b. Some of its frequencies are kept, some mixed, some divided by 8.
