@@ -285,6 +285,13 @@ struct RefusedModel {
 void PrintTo(const RefusedModel& row, std::ostream* out) {
   *out << row.why;
 }
+// Leaves a tied vocabulary of so many tokens.
+void cut_rows(TinyCausal& checkpoint, std::size_t rows) {
+  auto& embeddings = checkpoint.tensors.at("model.embed_tokens.weight");
+  embeddings.values.resize(rows * embeddings.shape[1]);
+  embeddings.shape[0] = rows;
+  checkpoint.config["vocab_size"] = fmt::format("{}", rows);
+}
 class RefusedCausalModel : public ::testing::TestWithParam<RefusedModel> {};
 INSTANTIATE_TEST_SUITE_P(
     Checkpoints, RefusedCausalModel,
@@ -314,6 +321,10 @@ INSTANTIATE_TEST_SUITE_P(
                      [](auto& c, auto&) { c.config["hidden_act"] = R"("swish2")"; }, "swish2"},
         RefusedModel{"heads that do not divide", &TinyCausal::gemma,
                      [](auto& c, auto&) { c.config["num_key_value_heads"] = "2"; }, "num_key_value_heads"},
+        RefusedModel{"an answer that the vocabulary lacks", &TinyCausal::gemma, [](auto& c, auto&) { cut_rows(c, 9); },
+                     "outside the vocabulary of 9"},
+        RefusedModel{"digits that the vocabulary lacks", [] { return TinyCausal::qwen2(true); },
+                     [](auto& c, auto&) { cut_rows(c, 9); }, "outside the vocabulary of 9"},
         RefusedModel{"a chat template that cannot run", [] { return TinyCausal::qwen2(true); },
                      [](auto& c, auto&) { c.tokenizer_config["chat_template"] = R"("{% macro x() %}{% endmacro %}")"; },
                      "macro"},

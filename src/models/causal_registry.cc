@@ -1,5 +1,7 @@
 #include "models/causal_registry.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -60,6 +62,10 @@ Status read_vocabulary(const Matrix& matrix, const DecoderConfig& config, const 
                        const LoadOptions& load_options, LoadedDecoder& loaded) {
   if (options.reads == Reads::kAnswer) {
     RERANK_ASSIGN(const std::int32_t answer, options.answer());
+    if (answer < 0 || static_cast<std::size_t>(answer) >= config.vocabulary)
+      return Error{Error::Code::kCorrupt,
+                   fmt::format("the answer is token {}, outside the vocabulary of {}", answer, config.vocabulary),
+                   "tokenizer.json", "use the tokenizer that belongs to the model"};
     RERANK_ASSIGN(loaded.heads, LayerHeads::load_answer(matrix, answer, config, load_options));
   } else {
     RERANK_ASSIGN(loaded.vocabulary, Vocabulary::load(matrix, config, load_options));
