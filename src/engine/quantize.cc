@@ -197,6 +197,23 @@ class Quantizer {
   const QuantizeReport& unfinished_report() const { return report_; }
 
  private:
+  // Some outputs of a matrix, which are columns of its tensors.
+  struct Columns {
+    std::size_t out, first, count;
+
+    // `bytes`: what the rows of a tensor have of them, row after row.
+    Status write(std::span<const std::byte> bytes, std::size_t rows, io::SafetensorsWriter& writer,
+                 std::size_t tensor) const {
+      if (count == out) return writer.write(tensor, 0, bytes);
+      const std::size_t width = bytes.size() / rows, whole_width = width * out / count;
+      for (std::size_t row = 0; row < rows; ++row) {
+        const std::size_t at = row * whole_width + width * first / count;
+        RERANK_TRY(writer.write(tensor, at, bytes.subspan(row * width, width)));
+      }
+      return {};
+    }
+  };
+
   // What a weight becomes.
   struct Target {
     QuantizedLayer* layer;  // in the report
@@ -234,16 +251,29 @@ class Quantizer {
     return entries;
   }
 
+  // Both in pieces: a vocabulary or an embedding table may be larger than what memory has left.
   Status quantize(const io::Tensor& weight, const Target& target, io::SafetensorsWriter& writer, std::size_t index) {
-    RERANK_ASSIGN(const models::QuantizedData data, models::quantize_matrix(weight, target.quantization, threads_));
-    io::release(weight);
-    target.layer->error = data.weights_squared > 0 ? std::sqrt(data.errors_squared / data.weights_squared) : 0;
-    RERANK_TRY(writer.write(index, 0, std::as_bytes(std::span(data.qweight))));
-    RERANK_TRY(writer.write(index + 1, 0, std::as_bytes(std::span(data.qzeros))));
-    return writer.write(index + 2, 0, std::as_bytes(std::span(data.scales)));
+    constexpr std::size_t kPiece = 8192;  // outputs
+    const std::size_t out = weight.shape[0], row_bytes = weight.bytes.size() / out;
+    double weights_squared = 0, errors_squared = 0;
+    for (std::size_t first = 0; first < out; first += kPiece) {
+      const std::size_t shape[] = {std::min(kPiece, out - first), weight.shape[1]};
+      io::Tensor piece = weight;
+      piece.shape = shape;
+      piece.bytes = weight.bytes.subspan(first * row_bytes, shape[0] * row_bytes);
+      RERANK_ASSIGN(const models::QuantizedData data, models::quantize_matrix(piece, target.quantization, threads_));
+      io::release(piece);
+      weights_squared += data.weights_squared;
+      errors_squared += data.errors_squared;
+      const Columns columns{out, first, shape[0]};
+      const std::size_t in = weight.shape[1], groups = kernels::groups_of(in);
+      RERANK_TRY(columns.write(std::as_bytes(std::span(data.qweight)), in, writer, index));
+      RERANK_TRY(columns.write(std::as_bytes(std::span(data.qzeros)), groups, writer, index + 1));
+      RERANK_TRY(columns.write(std::as_bytes(std::span(data.scales)), groups, writer, index + 2));
+    }
+    target.layer->error = weights_squared > 0 ? std::sqrt(errors_squared / weights_squared) : 0;
+    return {};
   }
-
-  // In pieces: an embedding table may be larger than what memory has left.
   Status copy(const io::Tensor& tensor, io::SafetensorsWriter& writer, std::size_t index) {
     constexpr std::size_t kPiece = std::size_t{16} << 20;
     for (std::size_t offset = 0; offset < tensor.bytes.size(); offset += kPiece) {

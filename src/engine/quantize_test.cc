@@ -293,6 +293,29 @@ TEST_F(Quantize, ReadsTheVocabularyAsIntegers) {
   EXPECT_EQ(kept - integers, 288u * 128 * 2 - 288 * (128 + 6));
 }
 
+// More rows than are quantized at a time.
+TEST_F(Quantize, WritesATallVocabularyInPieces) {
+  constexpr std::size_t kRows = 2 * 8192 + 300, kHidden = 128;
+  TinyCausal tall = TinyCausal::wide_qwen2(true);
+  tall.add("model.embed_tokens.weight", {kRows, kHidden}, 0.5f);
+  tall.config["vocab_size"] = fmt::format("{}", kRows);
+  TinyModel::Folder folder;
+  tall.write(folder);
+  const fs::path out = around_.path() / "out";
+  const auto report = quantize(folder.path, out);
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  const TinyModel read = dequantized(tall, out);
+  const std::vector<float>&before = tall.tensors.at("model.embed_tokens.weight").values,
+        &after = read.tensors.at("lm_head.weight").values;
+  double errors = 0, squares = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_NEAR(after[i], before[i], 0.05) << i;
+    errors += std::pow(double{after[i]} - double{before[i]}, 2);
+    squares += std::pow(double{before[i]}, 2);
+  }
+  EXPECT_NEAR(report.value().vocabulary->error, std::sqrt(errors / squares), 1e-6);
+}
+
 // A folder whose file or configuration was changed by hand.
 TEST_F(Quantize, ChecksTheVocabulary) {
   const fs::path out = around_.path() / "out";
