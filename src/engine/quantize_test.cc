@@ -479,7 +479,7 @@ TEST(QuantizeGolden, LogProbabilitiesStayNear) {
   const rerank::testing::GoldenReasoning golden("rank1-7b");
   const TempFolder around;
   const fs::path model = rerank::testing::shared_dir() / "golden/rank1-7b";
-  // Measured: 0.38 and 0.084 for int8, 5.8 and 1.6 for int4. Three layers of random weights, whose attention is nearly
+  // Measured: 0.41 and 0.090 for int8, 5.9 and 1.6 for int4. Three layers of random weights, whose attention is nearly
   // always on one token, react far more strongly than a trained model: this finds mistakes, it is no promise.
   for (const auto& [dtype, largest, mean] : {std::tuple("int8", 0.6, 0.13), std::tuple("int4", 9.0, 2.5)}) {
     ASSERT_TRUE(quantize(model, around.path() / dtype, {.dtype = dtype}).ok());

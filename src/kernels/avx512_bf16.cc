@@ -42,7 +42,7 @@ constexpr std::size_t kBlockRows = 8, kBlockVecs = 2;
 //
 #include "kernels/epilogue-inl.h"
 //
-#include "kernels/int4_avx512_bf16-inl.h"
+#include "kernels/integers_avx512_bf16-inl.h"
 //
 #include "kernels/linear-inl.h"
 //

@@ -98,11 +98,11 @@ struct NoWork {
 //
 // kAsksAhead: it takes a StreamedPanel for what that is.
 //
-// kScalesSums: 4-bit integers are multiplied as they are, and the sums scaled, by int4_linear.
+// kScalesSums: integers in groups are multiplied as they are, and the sums scaled, by integer_linear.
 template <Element>
 struct BlockProduct;
 template <Element>
-void int4_linear(const LinearArgs& args);
+void integer_linear(const LinearArgs& args);
 // The weights of kLanes outputs for inputs 2 i and 2 i + 1, as the product takes them.
 template <Element>
 struct TwoInputs;

@@ -17,7 +17,7 @@
 //                                bits from k % 2 * 16 + k % n / 2 * bits on
 //              scales[32]        f32
 //              zeros[32]         u16
-//            element (32 p + j, k) is (bits - zero[j]) * scale[j], rounded once to f32; int4_avx512_bf16-inl.h puts
+//            element (32 p + j, k) is (bits - zero[j]) * scale[j], rounded once to f32; integers_avx512_bf16-inl.h puts
 //            the scale after the sum instead.
 //            w8a8: symmetric integers for u8 on the left side, inputs padded to 64:
 //              panel[p][k / 4][32][4]  s8, four inputs side by side

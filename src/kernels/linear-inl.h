@@ -80,8 +80,7 @@ inline void linear_of_few_rows(const LinearArgs& args) {
 template <Element kX>
 inline void linear_of(const LinearArgs& args) {
   if constexpr (BlockProduct<kX>::kScalesSums)
-    if (args.w_format == WeightFormat::kInt4 && groups_of(args.in) <= kMostGroupSums / kRowBlock)
-      return int4_linear<kX>(args);
+    if (is_grouped(args.w_format) && groups_of(args.in) <= kMostGroupSums / kRowBlock) return integer_linear<kX>(args);
   if constexpr (BlockProduct<kX>::kChains)
     if (is_grouped(args.w_format) && args.rows <= kFewRows) return linear_of_few_rows<kX>(args);
   return args.w_format == format_of(kX) ? linear_of<kX, false>(args) : linear_of<kX, true>(args);
