@@ -48,8 +48,8 @@ struct QuantizeReport {
 // (docs/decisions/0008). Embeddings, norms, biases and other heads stay as they are stored, and so do linear layers
 // whose shape the format cannot hold; all other files of `model` beside its weights are copied. The integers of a
 // vocabulary stand beside its floats where those are the embeddings too, or where other programs look for them (int4);
-// else in their place. Holds one layer at a time in memory. The folder appears under its name when it is complete;
-// until then nothing there can be loaded.
+// else in their place. Holds one layer at a time in memory, or 8,192 rows of a larger one. The folder appears under its
+// name when it is complete; until then nothing there can be loaded.
 //
 // kBadInput for another dtype or choice for the vocabulary, for an `out` that exists and is no empty folder, or whose
 // own folder does not exist; kNotFound, kCorrupt or kUnsupported for a model that cannot be loaded, is quantized

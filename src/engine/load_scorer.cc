@@ -80,10 +80,7 @@ Result<LoadedScorer> load_causal(const ScorerRequest& request) {
   if (request.method == Method::kExpectation) {
     RERANK_ASSIGN(digits, scoring::digit_tokens(*tokenizer));
     for (const std::int32_t digit : digits)
-      if (digit >= model.sizes.vocabulary)
-        return Error{Error::Code::kCorrupt,
-                     fmt::format("a digit is token {}, outside the vocabulary of {}", digit, model.sizes.vocabulary),
-                     "tokenizer.json", "use the tokenizer that belongs to the model"};
+      RERANK_TRY(models::check_has_row("a digit", digit, static_cast<std::size_t>(model.sizes.vocabulary)));
     RERANK_ASSIGN(loaded.generating, GeneratingModel::share(shared, request));
   }
   loaded.scorer = std::make_unique<const CausalScorer>(request.method, shared, std::move(make_encoder),

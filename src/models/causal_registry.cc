@@ -62,10 +62,7 @@ Status read_vocabulary(const Matrix& matrix, const DecoderConfig& config, const 
                        const LoadOptions& load_options, LoadedDecoder& loaded) {
   if (options.reads == Reads::kAnswer) {
     RERANK_ASSIGN(const std::int32_t answer, options.answer());
-    if (answer < 0 || static_cast<std::size_t>(answer) >= config.vocabulary)
-      return Error{Error::Code::kCorrupt,
-                   fmt::format("the answer is token {}, outside the vocabulary of {}", answer, config.vocabulary),
-                   "tokenizer.json", "use the tokenizer that belongs to the model"};
+    RERANK_TRY(check_has_row("the answer", answer, config.vocabulary));
     RERANK_ASSIGN(loaded.heads, LayerHeads::load_answer(matrix, answer, config, load_options));
   } else {
     RERANK_ASSIGN(loaded.vocabulary, Vocabulary::load(matrix, config, load_options));
@@ -108,6 +105,13 @@ Status load_vocabulary(const io::WeightScope& weights, const DecoderConfig& conf
 
 std::span<const CausalArchitecture> causal_architectures() {
   return kArchitectures;
+}
+
+Status check_has_row(std::string_view what, std::int32_t token, std::size_t vocabulary) {
+  if (token >= 0 && static_cast<std::size_t>(token) < vocabulary) return {};
+  return Error{Error::Code::kCorrupt,
+               fmt::format("{} is token {}, outside the vocabulary of {}", what, token, vocabulary), "tokenizer.json",
+               "use the tokenizer that belongs to the model"};
 }
 
 Result<LoadedDecoder> load_decoder(const io::Checkpoint& checkpoint, const kernels::Ops& ops,

@@ -1,6 +1,8 @@
 // The causal architectures that run, by the names in config.json: one row each.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -47,6 +49,10 @@ struct LoadedDecoder {
   CutoffRange cutoffs;  // that can be read: the last layer alone, or every layer that is loaded and has a head
   Sizes sizes;
 };
+
+// That the vocabulary, of so many rows, has one for the tokenizer's `token`. kCorrupt, calling it `what`, where it has
+// not.
+Status check_has_row(std::string_view what, std::int32_t token, std::size_t vocabulary);
 
 // Loads the decoder that `checkpoint` holds and checks that every tensor of the layers it loads was read. The
 // checkpoint must outlive it: an embedding table that is only looked up stays mapped. kUnsupported, with the list of

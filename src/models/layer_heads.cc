@@ -68,9 +68,10 @@ Result<LayerHeads> LayerHeads::load_answer(const io::Tensor& vocabulary, std::in
 
 Result<LayerHeads> LayerHeads::load_answer(const QuantizedMatrix& vocabulary, std::int32_t answer,
                                            const DecoderConfig& config, const LoadOptions& options) {
-  const auto read = [&](std::size_t /*row*/, std::span<float> values) {
-    vocabulary.read_row(static_cast<std::size_t>(answer), values);
-  };
+  const auto only = [&](std::size_t /*row*/) { return QuantizedRow{&vocabulary, static_cast<std::size_t>(answer)}; };
+  RERANK_ASSIGN(const auto integers,
+                pack_quantized(vocabulary.quantization, 1, config.hidden, only, {}, options.threads, false));
+  const auto read = [&](std::size_t row, std::span<float> values) { integers.unpack_row(row, values); };
   RERANK_ASSIGN(auto row, kernels::PackedWeight::pack(1, config.hidden, kernels::Element::kF32, read, {},
                                                       options.threads, "weights"));
   return of_answer(std::move(row), config);

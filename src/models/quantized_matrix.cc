@@ -93,20 +93,6 @@ Result<QuantizedMatrix> QuantizedMatrix::open(const io::WeightScope& linear, Qua
   return matrix;
 }
 
-void QuantizedMatrix::read_row(std::size_t output, std::span<float> values) const {
-  const unsigned shift = shift_of(quantization, output);
-  const std::uint32_t mask = (1u << kernels::bits_of(format_of(quantization))) - 1;
-  const WordColumn words(qweight, quantization, output), zero_words(qzeros, quantization, output);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::size_t group = i / kernels::kGroup;
-    const auto integer = static_cast<int>(words.at(i) >> shift & mask);
-    const auto zero = static_cast<int>(zero_words.at(group) >> shift & mask);
-    float scale = 0;
-    io::convert_to_f32(scales, group * scales.shape[1] + output, {&scale, 1});
-    values[i] = static_cast<float>(integer - zero) * scale;
-  }
-}
-
 void QuantizedMatrix::release() const {
   for (const io::Tensor& tensor : {qweight, qzeros, scales}) io::release(tensor);
 }

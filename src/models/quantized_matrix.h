@@ -69,8 +69,6 @@ struct QuantizedMatrix {
   // kNotFound, kCorrupt (naming the tensor whose shape it is) or kUnsupported.
   static Result<QuantizedMatrix> open(const io::WeightScope& linear, Quantization quantization, std::size_t out,
                                       std::size_t in);
-  // Output `output` as the numbers that it stands for, [in].
-  void read_row(std::size_t output, std::span<float> values) const;
   // Gives the file's pages back.
   void release() const;
 };

@@ -158,12 +158,13 @@ TEST(Awq, LinearLayersAreWhatTheFormatSays) {
   EXPECT_EQ(packed.value().format(), kernels::WeightFormat::kInt4);
   const auto expected = dequantized(checkpoint, "one", 40, 256);
   for (std::size_t o = 0; o < 40; ++o) EXPECT_EQ(row_of(packed.value(), o, 256), expected[o]) << o;
+  // A head of one row is packed from one row.
   const QuantizedMatrix matrix =
       QuantizedMatrix::open(checkpoint.weights().scope("one"), Quantization::kInt4, 40, 256).value();
-  std::vector<float> row(256);
   for (std::size_t o = 0; o < 40; ++o) {
-    matrix.read_row(o, row);
-    EXPECT_EQ(row, expected[o]) << o;
+    const auto only = [&](std::size_t) { return QuantizedRow{&matrix, o}; };
+    EXPECT_EQ(row_of(pack_quantized(Quantization::kInt4, 1, 256, only, {}, 1, false).value(), 0, 256), expected[o])
+        << o;
   }
 }
 
