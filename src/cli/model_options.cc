@@ -224,7 +224,9 @@ bool scores_are_float32(const ModelOptions& options, const ModelInfo& info) {
 Result<TextGenerator> load_generator(const ModelOptions& options) {
   RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options));
   RERANK_ASSIGN(const EngineOptions engine_options, with_located_adapter(options));
-  return TextGenerator::load(folder, engine_options);
+  RERANK_ASSIGN(TextGenerator generator, TextGenerator::load(folder, engine_options));
+  for (const std::string& remark : generator.remarks()) fmt::print(stderr, "rerank: {}\n", remark);
+  return generator;
 }
 
 Result<ModelTokenizer> load_tokenizer(const ModelOptions& options) {

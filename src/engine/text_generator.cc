@@ -106,8 +106,12 @@ Result<TextGenerator> TextGenerator::load(const std::filesystem::path& folder, c
   RERANK_ASSIGN(loaded->model,
                 GeneratingModel::load({loaded->checkpoint, loaded->tokenizer, loaded->workers,
                                        scoring::Method::kReasoning, chosen.ops, chosen.threads, options, cache.get()}));
-  if (cache != nullptr) cache->save();
-  return TextGenerator(std::make_shared<const Impl>(loaded, *loaded->model, loaded->checkpoint));
+  auto impl = std::make_shared<Impl>(loaded, *loaded->model, loaded->checkpoint);
+  if (cache != nullptr) {
+    cache->save();
+    impl->remarks = cache->remarks();
+  }
+  return TextGenerator(std::move(impl));
 }
 
 Result<GenerationRequest> TextGenerator::Impl::request(std::string_view prompt, const GenerateOptions& options) const {
@@ -197,6 +201,10 @@ Result<std::string> TextGenerator::chat_prompt(std::span<const ChatMessage> mess
   std::vector<tokenizer::ChatMessage> turns;
   for (const ChatMessage& message : messages) turns.push_back({message.role, message.content});
   return impl_->chat.value().chat_template.render(turns, impl_->chat.value().options);
+}
+
+std::vector<std::string> TextGenerator::remarks() const {
+  return impl_->remarks;
 }
 
 ModelTokenizer TextGenerator::tokenizer() const {

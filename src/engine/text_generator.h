@@ -20,6 +20,7 @@ struct TextGenerator::Impl {
   std::shared_ptr<const void> owner;
   GeneratingModel& model;
   Result<scoring::ChatFormat> chat;  // many models can do without
+  std::vector<std::string> remarks;  // on loading
 };
 
 }  // namespace rerank

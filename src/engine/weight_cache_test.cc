@@ -8,6 +8,7 @@
 
 #include "io/test_files.h"
 #include "rerank/engine.h"
+#include "rerank/generate.h"
 #include "rerank/quantize.h"
 #include "support/tiny_causal.h"
 #include "support/tiny_checkpoint.h"
@@ -221,6 +222,27 @@ TEST_F(WeightCache, EnvironmentNamesTheFolder) {
   const Loaded loaded = load(model_.path, "");
   ASSERT_EQ(::unsetenv("RERANK_WEIGHT_CACHE"), 0);
   EXPECT_EQ(loaded.weight_cache, "read " + file_.string());
+}
+
+TEST_F(WeightCache, AGeneratorSaysWhatWasDamagedToo) {
+  TinyModel::Folder model;
+  TinyCausal::qwen2(true).write(model);
+  const TempFolder around;
+  const auto load_generator = [&] {
+    return TextGenerator::load(model.path, {.threads = 1, .weight_cache = around.path().string()});
+  };
+  const auto first = load_generator();
+  ASSERT_TRUE(first.ok()) << first.error().message();
+  EXPECT_TRUE(first.value().remarks().empty());
+  const fs::path file = files_in(around.path())[0];
+  const std::string content = read_file(file);
+  around.write(file.filename().string(), content.substr(0, content.size() - 1));
+  const auto second = load_generator();
+  ASSERT_TRUE(second.ok()) << second.error().message();
+  ASSERT_EQ(second.value().remarks().size(), 1);
+  EXPECT_NE(second.value().remarks()[0].find("is made again"), std::string::npos) << second.value().remarks()[0];
+  EXPECT_EQ(read_file(file), content);
+  EXPECT_TRUE(load_generator().value().remarks().empty());
 }
 
 TEST_F(WeightCache, TheEmbeddedModelNeedsNone) {

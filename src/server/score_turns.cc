@@ -33,8 +33,12 @@ bool same_settings(const ScoreOptions& a, const ScoreOptions& b) {
   return settings(a) == settings(b);
 }
 
-ScoreTurns::ScoreTurns(const ScoreQueueOptions& options)
-    : options_(options), calm_tokens_(kCalmBatches * options.batch_tokens) {}
+ScoreTurns::ScoreTurns(const ScoreQueueOptions& options) : options_(options), calm_tokens_(calm()) {}
+
+// From so many tokens on no small request is expected soon.
+std::size_t ScoreTurns::calm() const {
+  return kCalmBatches * options_.batch_tokens;
+}
 
 void ScoreTurns::add(std::shared_ptr<ScoreEntry> entry) {
   waiting_pairs_ += entry->task.pairs.size();
@@ -86,10 +90,9 @@ void ScoreTurns::end(const ScoreBatch& batch) {
 
 void ScoreTurns::take_large(Turns::const_iterator at, ScoreBatch& batch) {
   const std::shared_ptr<ScoreEntry> entry = *at;
-  const std::size_t enough = kCalmBatches * options_.batch_tokens;
-  const std::size_t most = calm_tokens_ < enough ? options_.short_tokens : options_.batch_tokens;
+  const std::size_t most = calm_tokens_ < calm() ? options_.short_tokens : options_.batch_tokens;
   take_pairs(entry, std::min(most, entry->turn), batch);
-  calm_tokens_ = std::min(calm_tokens_ + batch.tokens, enough);
+  calm_tokens_ = std::min(calm_tokens_ + batch.tokens, calm());
   entry->turn -= std::min(batch.tokens, entry->turn);
   if (entry->waits() && tokens_of(*entry, entry->next) <= entry->turn) return;
   turns_.erase(at);

@@ -103,11 +103,12 @@ class ScoreTurns {
   void take_pairs(const std::shared_ptr<ScoreEntry>& entry, std::size_t room, ScoreBatch& batch);
   static std::size_t bytes_of(const ScoreEntry& entry, std::size_t pair_idx);
   std::size_t tokens_of(const ScoreEntry& entry, std::size_t pair_idx) const;
+  std::size_t calm() const;
 
   ScoreQueueOptions options_;
   Turns turns_;  // those with pairs that wait, in the order of their turns
   int running_large_ = 0, running_small_ = 0;
-  std::size_t calm_tokens_;  // of large requests' calls since a small request's call began
+  std::size_t calm_tokens_;  // of large requests' calls since a small request's call began, up to calm()
   std::size_t waiting_pairs_ = 0, waiting_bytes_ = 0;
   double tokens_per_byte_ = 0.3;  // of the texts seen so far
 };
