@@ -87,13 +87,12 @@ def cross_scores(model, tokenizer, collection, max_length, batch_tokens):
     return score
 
 
-def cosine_scores(model, tokenizer, collection, max_tokens, batch_tokens):
+def cosine_scores(encoder, collection, max_tokens, batch_tokens):
     def score(pairs):
         needed = sorted({p for _, p in pairs})
-        texts = data.tokenize(tokenizer, [collection.passages[p] for p in needed])
-        p_vectors = dict(zip(needed, teacher.embed(model, texts, max_tokens, batch_tokens)))
-        texts = data.tokenize(tokenizer, list(collection.queries.values()))
-        q_vectors = dict(zip(collection.queries, teacher.embed(model, texts, max_tokens, batch_tokens)))
+        texts = [collection.passages[p] for p in needed]
+        p_vectors = dict(zip(needed, encoder.embed(texts, max_tokens, batch_tokens)))
+        q_vectors = dict(zip(collection.queries, encoder.embed(list(collection.queries.values()), max_tokens, batch_tokens)))
         return [float(q_vectors[q].astype(np.float32) @ p_vectors[p].astype(np.float32)) for q, p in pairs]
     return score
 
@@ -114,16 +113,16 @@ def main(argv=None):
     parser.add_argument("--batch-tokens", type=int, default=2048, help="tokens a batch (2048 stay in the cache)")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args(argv)
-    from transformers import AutoModel, AutoModelForSequenceClassification
+    from transformers import AutoModelForSequenceClassification
 
     torch.set_num_threads(args.threads)
-    tokenizer = data.load_tokenizer(args.model or args.base)
+    tokenizer = data.load_tokenizer(args.model) if args.model else None
     model = base = None
     dtype = torch.float32 if args.float32 else torch.bfloat16
     if args.model:
         model = AutoModelForSequenceClassification.from_pretrained(args.model, dtype=dtype).eval()
     if args.base:
-        base = AutoModel.from_pretrained(args.base, dtype=dtype).eval()
+        base = teacher.Encoder(args.base, dtype)
     if args.runs:
         os.makedirs(args.runs, exist_ok=True)
     rows = []
@@ -139,7 +138,7 @@ def main(argv=None):
                 write_run(os.path.join(args.runs, f"{name.replace('/', '-')}.{tag}.trec"), run, tag)
 
         if base:
-            score = cosine_scores(base, tokenizer, collection, args.base_max_length, args.batch_tokens)
+            score = cosine_scores(base, collection, args.base_max_length, args.batch_tokens)
             measure("base_cosine", "cosine", score)
         if model:
             score = cross_scores(model, tokenizer, collection, args.max_length, args.batch_tokens)

@@ -11,15 +11,17 @@ import teacher
 
 
 class Lists:
-    def __init__(self, settings, data_dir, base, work, anchor):
-        """anchor(token pairs, max_length) gives the scores of the model that training starts from, as an array."""
+    def __init__(self, settings, data_dir, base, encoders, work):
+        """encoders: folder of the teacher's encoders, each a folder of the name that the settings give it."""
         self.settings = settings
         tokenizer = data.load_tokenizer(base)
         made = [pools.Pool(name, options, data_dir, settings["seed"]) for name, options in settings["pools"].items()]
-        teacher.embed_pools(base, made, tokenizer, settings, os.path.join(work, "teacher"))
+        named = settings["encoders"]
+        for name, options in named.items():
+            teacher.embed_pools(os.path.join(encoders, name), options, made, settings, os.path.join(work, "teacher", name))
         for pool in made:
-            with np.load(os.path.join(work, "teacher", pool.name + ".npz")) as vectors:
-                pool.prepare(tokenizer, vectors)
+            pool.prepare(tokenizer, [np.load(os.path.join(work, "teacher", name, pool.name + ".npz")) for name in named])
+        self.weights = np.array([*(options["weight"] for options in named.values()), settings["bm25_weight"]], np.float32)
         self.pools = {pool.name: pool for pool in made}
         self.held_out = {}
         for name, count in settings["validation"].items():
@@ -33,8 +35,6 @@ class Lists:
             for name in phase["mixture"]:
                 pool = self.pools[name]
                 self.trained[name] = [i for i in range(len(pool.queries)) if pool.queries[i] not in secret]
-        self.anchor = anchor
-        self.weights = np.array(settings["teacher_weights"], dtype=np.float32)
         self.plans = [self.plan(number) for number in range(len(settings["phases"]))]
 
     def plan(self, number):
@@ -50,12 +50,12 @@ class Lists:
                 count -= len(queries)
         return [out[k] for k in rng.permutation(len(out))[:total]]
 
-    def teach(self, pool, i, passages, anchored):
-        """The teacher's scores of the passages, given the anchor's."""
-        return self.weights @ np.stack([*pool.features(i)[:, passages], anchored])
+    def teach(self, pool, i, passages):
+        """The teacher's scores of the passages."""
+        return self.weights @ pool.features(i)[:, passages]
 
     def step(self, step):
-        """The lists of one step and the phase: [(query tokens, [passage tokens], teacher's scores)], positive first."""
+        """The lists of one step, [(query tokens, [passage tokens], teacher's scores)], positive first; and the longest pair."""
         settings, first = self.settings, 0
         for number, phase in enumerate(settings["phases"]):
             if step < first + phase["steps"]:
@@ -65,24 +65,23 @@ class Lists:
         size = phase["queries_per_step"]
         chosen = [(self.pools[name], i, self.choose(self.pools[name], i, phase, rng))
                   for name, i in self.plans[number][(step - first) * size:(step - first + 1) * size]]
-        anchored = self.anchor([(pool.query_tokens[i], pool.passage_tokens[x]) for pool, i, passages in chosen for x in passages],
-                               min(phase["max_length"], settings["anchor_max_length"]))
         out = []
-        for (pool, i, passages), scores in zip(chosen, anchored.reshape(size, -1)):
+        for pool, i, passages in chosen:
             query, tokens = pool.query_tokens[i], [pool.passage_tokens[x] for x in passages]
             if rng.random() < phase["joined"]:
                 tokens = [self.join(pool, i, x, phase["max_length"] - len(query) - 3, rng) for x in passages]
-            out.append((query, tokens, self.teach(pool, i, passages, scores)))
-        return out, phase
+            out.append((query, tokens, self.teach(pool, i, passages)))
+        return out, phase["max_length"]
 
     def choose(self, pool, i, phase, rng):
         """The positive and its negatives."""
-        cosine, lexical = pool.features(i)
+        features = pool.features(i)
+        lexical, near = features[-1], self.weights[:-1] @ features[:-1]
         chosen = []
         # Hard for one part of the teacher, for the other, and neither hard nor far.
         for values, (begin, end), count in ((lexical, (0, 20), phase["negatives_lexical"]),
-                                            (cosine, (0, 20), phase["negatives_near"]),
-                                            (cosine, (20, 100), phase["negatives_middle"])):
+                                            (near, (0, 20), phase["negatives_near"]),
+                                            (near, (20, 100), phase["negatives_middle"])):
             found = [x for x in pool.candidates(values, i, end)[begin:] if x not in chosen]
             chosen += [found[k] for k in rng.permutation(len(found))[:count]]
         # Random passages fill the list, so that every query has the same number.
@@ -111,6 +110,6 @@ class Lists:
         for name, chosen in self.held_out.items():
             pool = self.pools[name]
             for i in chosen:
-                lexical = pool.features(i)[1]
+                lexical = pool.features(i)[-1]
                 passages = [*sorted(pool.answers[i]), *pool.candidates(lexical, i, self.settings["validation_depth"])]
                 yield pool, i, passages, np.arange(len(passages)) < len(pool.answers[i])

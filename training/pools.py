@@ -103,10 +103,10 @@ class Pool:
         self.barred.append(barred)
 
     def prepare(self, tokenizer, vectors):
-        """Token ids, and the teacher's unit vectors ("q", "p") of teacher.py."""
+        """Token ids for the student, and the encoders' unit vectors ("q", "p") of teacher.py."""
         self.query_tokens = data.tokenize(tokenizer, self.queries)
         self.passage_tokens = data.tokenize(tokenizer, self.passages)
-        self.q, self.p = vectors["q"].astype(np.float32), vectors["p"].astype(np.float32)
+        self.vectors = [(v["q"].astype(np.float32), v["p"].astype(np.float32)) for v in vectors]
         # A made passage is its original but for one sentence, and would stand high in other queries' lists as its double.
         self.doubles = np.zeros(len(self.passages), dtype=bool)
         for i in range(self.made, len(self.queries)):
@@ -115,9 +115,9 @@ class Pool:
         self.known = {}
 
     def features(self, i):
-        """The teacher's two numbers for query i and every passage: the base model's cosine and the share of BM25."""
+        """What the teacher's parts say of query i and every passage: the encoders' cosines and the share of BM25."""
         if i not in self.known:
-            self.known[i] = np.stack([self.p @ self.q[i], self.index.scores(self.queries[i])])
+            self.known[i] = np.stack([*(p @ q[i] for q, p in self.vectors), self.index.scores(self.queries[i])])
         return self.known[i]
 
     def candidates(self, scores, i, depth):

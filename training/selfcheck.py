@@ -32,7 +32,7 @@ def write_json_lines(path, rows):
 
 def make_base(folder):
     """A BERT of two layers with a whole-word vocabulary, special tokens where BERT's English vocabulary has them."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel
 
     tokens = [f"[unused{i}]" for i in range(data.SEP + 1)] + [f"w{i}" for i in range(WORDS)]
@@ -42,6 +42,8 @@ def make_base(folder):
     tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", data.CLS), ("[SEP]", data.SEP)])
     tokenizer.save(os.path.join(folder, "tokenizer.json"))
     torch.manual_seed(1)
     BertModel(BertConfig(vocab_size=len(vocab), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
@@ -81,17 +83,18 @@ def main(argv=None):
         make_base(at("base"))
         make_texts(at("texts"), np.random.default_rng(2))
         phase = dict(settings["phases"][0], mixture={"toy": 2, "toy-parts": 1}, steps=60, max_length=48)
-        settings.update(pools={"toy": {"source": "toy", "passages": 60},
+        settings.update(rounds=1, pools={"toy": {"source": "toy", "passages": 60},
                                "toy-parts": {"source": "toy", "part_words": 12, "passages": 70,
                                              "made": {"sentence": 20, "words": 10}}},
                         validation={"toy": 10}, phases=[phase, dict(phase, steps=20, max_length=64, joined=0.5)],
+                        encoders={"base": {"query": "", "passage": "w1 ", "weight": 8.0}}, bm25_weight=4.0,
                         warmup_steps=5, checkpoint_steps=20, validation_steps=40, validation_depth=8, fit_depth=8,
                         learning_rate=3e-3, head_learning_rate=3e-3, patience=9, frozen=[])
         with open(at("settings.json"), "w", encoding="utf-8") as file:
             json.dump(settings, file)
 
         def run(out):
-            train.main(["--base", at("base"), "--data", at("texts"), "--settings", at("settings.json"), "--out", at(out)])
+            train.main(["--base", at("base"), "--encoders", root, "--data", at("texts"), "--settings", at("settings.json"), "--out", at(out)])
             return torch.load(at(out, "last.pt"), weights_only=True)
 
         whole = run("whole")
@@ -120,7 +123,7 @@ def main(argv=None):
                 assert torch.equal(tensor, parts[weights][name]), f"resuming changed {weights} {name}"
         # From a reranker: what is exported stands between its weights and those of the run.
         started = at("whole", "model", "model.safetensors")
-        train.main(["--base", at("base"), "--data", at("texts"), "--settings", at("settings.json"), "--out", at("further"),
+        train.main(["--base", at("base"), "--encoders", root, "--data", at("texts"), "--settings", at("settings.json"), "--out", at("further"),
                     "--start", started])
         name = "bert.encoder.layer.0.output.dense.weight"
         trained = torch.load(at("further", "best.pt"), weights_only=True)["average"][name]

@@ -12,71 +12,14 @@ import json
 import os
 import time
 
-import numpy as np
 import torch
-from safetensors.torch import load_file
 
 import data
 import export
+import network
 import validation
 from lists import Lists
-
-
-def attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **kwargs):
-    """Plain attention that stays in bf16 and scales the small operand. On a CPU the backward pass of PyTorch's fused
-    kernel takes twice as long, and transformers' own plain one spends a fifth of its time on float32 copies."""
-    scores = torch.matmul(query * scaling, key.transpose(2, 3))
-    if attention_mask is not None:
-        scores += attention_mask
-    return torch.matmul(scores.softmax(-1), value).transpose(1, 2).contiguous(), None
-
-
-def build_model(folder, start):
-    """The base model with a fresh head, or with all weights of a reranker's file `start`. Positions beyond those of the
-    file stay the base model's."""
-    from transformers import AttentionInterface, AttentionMaskInterface, BertForSequenceClassification
-    from transformers.masking_utils import eager_mask
-
-    AttentionInterface.register("plain", attention)
-    AttentionMaskInterface.register("plain", eager_mask)
-    # Dropout costs more than half of a forward pass in random numbers, and one pass over few data hardly overfits.
-    options = dict(num_labels=1, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, attn_implementation="plain")
-    model = BertForSequenceClassification.from_pretrained(folder, dtype=torch.float32, **options)
-    if start:
-        with torch.no_grad():
-            tensors = load_file(start)
-            for name, p in model.named_parameters():
-                p[:len(tensors[name])].copy_(tensors[name])
-    return model
-
-
-def forward(model, pairs, max_length, group_tokens):
-    """Scores of the pairs, computed in groups of like length: little padding, and activations that stay in the cache."""
-    order = sorted(range(len(pairs)), key=lambda k: data.pair_length(*pairs[k], max_length))
-    scores, start = [], 0
-    while start < len(order):
-        end = start + 1
-        while end < len(order) and data.pair_length(*pairs[order[end]], max_length) * (end + 1 - start) <= group_tokens:
-            end += 1
-        ids, types, mask = data.collate([pairs[k] for k in order[start:end]], max_length)
-        start = end
-        # A group without padding needs no mask.
-        scores.append(model(input_ids=torch.from_numpy(ids), token_type_ids=torch.from_numpy(types),
-                            attention_mask=None if mask.all() else torch.from_numpy(mask)).logits[:, 0].float())
-    inverse = np.empty(len(order), dtype=np.int64)
-    inverse[order] = np.arange(len(order))
-    return torch.cat(scores)[torch.from_numpy(inverse)]
-
-
-def list_loss(scores, teacher, settings):
-    """Cross-entropy of the list's softmax. The target is the positive, softened by the teacher's softmax: some negatives
-    of every source are relevant all the same. A pointwise term with the same targets gives scores a common zero."""
-    share = settings["teacher_share"]
-    target = share * teacher.softmax(-1)
-    target[:, 0] += 1 - share
-    listwise = -(target * scores.log_softmax(-1)).sum(-1).mean()
-    pointwise = torch.nn.functional.binary_cross_entropy_with_logits(scores, target)
-    return listwise + settings["point_share"] * pointwise
+from workers import Workers
 
 
 def rate(step, steps, warm):
@@ -113,16 +56,16 @@ class Trainer:
             p.requires_grad_(not name.startswith(frozen))
             if p.requires_grad:
                 self.trained[name] = p
+        self.workers = Workers(self.model, settings, settings["processes"])
         layers = model.config.num_hidden_layers
         self.optimizer = torch.optim.AdamW(
             [{"params": [self.master[name]], "peak": peak_rate(name, settings, layers),
               "weight_decay": settings["weight_decay"] if p.dim() > 1 else 0.0} for name, p in self.trained.items()],
             betas=tuple(settings["betas"]))
 
-    def update(self):
-        for name, p in self.trained.items():
-            self.master[name].grad = p.grad.float()
-            p.grad = None
+    def update(self, gradients):
+        for name, gradient in gradients.items():
+            self.master[name].grad = gradient
         norm = torch.nn.utils.clip_grad_norm_([self.master[name] for name in self.trained], self.settings["clip"])
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate(self.step, self.steps, self.settings["warmup_steps"])
@@ -161,8 +104,7 @@ class Trainer:
 
     def score(self, weights, pairs, max_length):
         self.use(weights)
-        with torch.inference_mode():
-            scores = forward(self.model, pairs, max_length, self.settings["group_tokens"]).numpy()
+        scores = self.workers.score(pairs, max_length)
         self.use(self.master)
         return scores
 
@@ -177,19 +119,17 @@ def train(trainer, lists, settings, out):
             log.flush()
 
         if trainer.step == 0:
-            report(teacher_weights=lists.weights.tolist(), **validation.baselines(lists))
+            figures, _ = validation.measure(lists, lambda pairs: trainer.score(
+                trainer.master, pairs, settings["validation_max_length"]))
+            report(teacher_weights=lists.weights.tolist(), start=figures, **validation.baselines(lists))
         while trainer.step < trainer.steps and trainer.waited < settings["patience"]:
-            begin, cpu = time.time(), time.process_time()
-            batch, phase = lists.step(trainer.step)
-            pairs = [(query, passage) for query, passages, _ in batch for passage in passages]
-            scores = forward(trainer.model, pairs, phase["max_length"], settings["group_tokens"]).view(len(batch), -1)
-            loss = list_loss(scores, torch.from_numpy(np.stack([entry[2] for entry in batch])), settings)
-            loss.backward()
-            hits = float((scores.argmax(-1) == 0).float().mean())
-            norm = trainer.update()
-            report(loss=round(float(loss.detach()), 4), first=round(hits, 4), norm=round(norm, 3),
-                   tokens=sum(data.pair_length(q, p, phase["max_length"]) for q, p in pairs),
-                   seconds=round(time.time() - begin, 3), cpu_seconds=round(time.process_time() - cpu, 3))
+            begin = time.time()
+            batch, max_length = lists.step(trainer.step)
+            gradients, loss, hits = trainer.workers.gradients(batch, max_length)
+            norm = trainer.update(gradients)
+            report(loss=round(loss, 4), first=round(hits, 4), norm=round(norm, 3),
+                   tokens=sum(data.pair_length(q, p, max_length) for q, passages, _ in batch for p in passages),
+                   seconds=round(time.time() - begin, 3))
             if trainer.step % settings["validation_steps"] == 0 or trainer.step == trainer.steps:
                 figures, _ = validation.measure(lists, lambda pairs: trainer.score(
                     trainer.average, pairs, settings["validation_max_length"]))
@@ -209,6 +149,7 @@ def main(argv=None):
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", required=True, help="folder of the base model (config, weights, tokenizer.json)")
+    parser.add_argument("--encoders", required=True, help="folder of the teacher's encoders, each a folder of its settings' name")
     parser.add_argument("--start", help="model.safetensors of the reranker to start from, instead of a fresh head")
     parser.add_argument("--data", default=os.path.join(here, "../../shared/data/train"), help="folder of the sources")
     parser.add_argument("--settings", default=os.path.join(here, "settings.json"))
@@ -216,13 +157,13 @@ def main(argv=None):
     args = parser.parse_args(argv)
     with open(args.settings, encoding="utf-8") as file:
         settings = json.load(file)
-    torch.set_num_threads(settings["threads"])
+    settings["phases"] *= settings["rounds"]
+    torch.set_num_threads(1)
     torch.manual_seed(settings["seed"])
     os.makedirs(args.out, exist_ok=True)
-    trainer = Trainer(build_model(args.base, args.start), settings)
+    trainer = Trainer(network.build_model(args.base, args.start), settings)
     start = {name: p.clone() for name, p in trainer.master.items()}
-    lists = Lists(settings, args.data, args.base, args.out, lambda pairs, max_length: trainer.score(
-        start, pairs, max_length))
+    lists = Lists(settings, args.data, args.base, args.encoders, args.out)
     best = train(trainer, lists, settings, args.out)
     weights = torch.load(best, map_location="cpu", weights_only=True)["average"]
     if args.start:

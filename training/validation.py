@@ -18,16 +18,11 @@ def means(values):
 
 
 def baselines(lists):
-    """The figures of BM25, of the base model's cosine, of the anchor and of the teacher, on the same lists."""
+    """The figures of the teacher's encoders, of BM25 and of the whole teacher, on the same lists."""
     entries = list(lists.validation())
-    scores = lists.anchor(token_pairs(entries), lists.settings["anchor_max_length"])
-    features = [[], [], [scores]]
-    for pool, i, passages, _ in entries:
-        for row, values in zip(features, pool.features(i)[:, passages]):
-            row.append(values)
-    rows = np.stack([np.concatenate(row) for row in features])
-    return {key: figures(entries, values)
-            for key, values in (("bm25", rows[1]), ("cosine", rows[0]), ("anchor", scores), ("teacher", lists.weights @ rows))}
+    rows = np.concatenate([pool.features(i)[:, passages] for pool, i, passages, _ in entries], axis=1)
+    named = zip([*lists.settings["encoders"], "bm25", "teacher"], [*rows, lists.weights @ rows])
+    return {name: figures(entries, scores) for name, scores in named}
 
 
 def token_pairs(entries):
