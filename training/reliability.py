@@ -4,7 +4,7 @@ Reads TREC runs with raw scores and BEIR judgements, writes one SVG and prints e
 distance of score and share over the bins, weighted by their pairs.
 
 Example:
-  python reliability.py --out ../models/embedded/reliability.svg scifact=scifact.trec=data/scifact/qrels/test.tsv
+  python reliability.py --out ../docs/embedded-reliability.svg scifact=scifact.trec=data/scifact/qrels/test.tsv
 """
 import argparse
 import collections
