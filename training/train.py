@@ -109,6 +109,11 @@ class Trainer:
         return scores
 
 
+def validate(trainer, lists, weights):
+    return validation.measure(lists, lambda pairs: trainer.score(
+        weights, pairs, trainer.settings["validation_max_length"]))
+
+
 def train(trainer, lists, settings, out):
     checkpoint, best = os.path.join(out, "last.pt"), os.path.join(out, "best.pt")
     if os.path.exists(checkpoint):
@@ -119,8 +124,7 @@ def train(trainer, lists, settings, out):
             log.flush()
 
         if trainer.step == 0:
-            figures, _ = validation.measure(lists, lambda pairs: trainer.score(
-                trainer.master, pairs, settings["validation_max_length"]))
+            figures, _ = validate(trainer, lists, trainer.master)
             report(teacher_weights=lists.weights.tolist(), start=figures, **validation.baselines(lists))
         while trainer.step < trainer.steps and trainer.waited < settings["patience"]:
             begin = time.time()
@@ -131,8 +135,7 @@ def train(trainer, lists, settings, out):
                    tokens=sum(data.pair_length(q, p, max_length) for q, passages, _ in batch for p in passages),
                    seconds=round(time.time() - begin, 3))
             if trainer.step % settings["validation_steps"] == 0 or trainer.step == trainer.steps:
-                figures, _ = validation.measure(lists, lambda pairs: trainer.score(
-                    trainer.average, pairs, settings["validation_max_length"]))
+                figures, _ = validate(trainer, lists, trainer.average)
                 report(**figures)
                 if figures["ndcg"] > trainer.best:
                     trainer.best, trainer.waited = figures["ndcg"], 0
@@ -169,8 +172,7 @@ def main(argv=None):
     if args.start:
         # A mean with the weights of the start keeps more of what the start knew than the run alone.
         weights = {name: torch.lerp(p, start[name], settings["start_share"]) for name, p in weights.items()}
-    figures, scored = validation.measure(lists, lambda pairs: trainer.score(
-        weights, pairs, settings["validation_max_length"]))
+    figures, scored = validate(trainer, lists, weights)
     scale, offset = validation.calibrate(*scored)
     export.write_model(os.path.join(args.out, "model"), args.base, export.calibrated(weights, scale, offset))
     print(json.dumps({"best_validation_ndcg": trainer.best, "exported": figures, "scale": scale, "offset": offset}))

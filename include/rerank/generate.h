@@ -90,7 +90,8 @@ class TextGenerator {
   // where it refuses the conversation.
   Result<std::string> chat_prompt(std::span<const ChatMessage> messages) const;
   ModelTokenizer tokenizer() const;
-  // What the user should know of loading: a weight cache that was damaged, or could not be written.
+  // What the user should know of loading, a sentence each: a weight cache that was damaged, or could not be written.
+  // None for one of Engine::generator(): the engine has told it.
   std::vector<std::string> remarks() const;
 
   TextGenerator(TextGenerator&&) noexcept;

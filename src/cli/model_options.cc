@@ -49,6 +49,10 @@ Result<EngineOptions> with_located_adapter(const ModelOptions& options) {
   return engine;
 }
 
+void tell(const std::vector<std::string>& remarks) {
+  for (const std::string& remark : remarks) fmt::print(stderr, "rerank: {}\n", remark);
+}
+
 }  // namespace
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
@@ -203,7 +207,7 @@ Result<Engine> load_engine(const ModelOptions& options) {
     return Engine::load(folder, engine_options);
   };
   RERANK_ASSIGN(Engine engine, load());
-  for (const std::string& remark : engine.remarks(options.score)) fmt::print(stderr, "rerank: {}\n", remark);
+  tell(engine.remarks(options.score));
   return engine;
 }
 
@@ -225,7 +229,7 @@ Result<TextGenerator> load_generator(const ModelOptions& options) {
   RERANK_ASSIGN(const std::filesystem::path folder, locate_model(options));
   RERANK_ASSIGN(const EngineOptions engine_options, with_located_adapter(options));
   RERANK_ASSIGN(TextGenerator generator, TextGenerator::load(folder, engine_options));
-  for (const std::string& remark : generator.remarks()) fmt::print(stderr, "rerank: {}\n", remark);
+  tell(generator.remarks());
   return generator;
 }
 
