@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import torch.multiprocessing
 
+import data
 import network
 
 
@@ -79,7 +80,7 @@ class Workers:
 
     def gradients(self, batch, max_length):
         """float32 gradients of the mean loss by name, that loss, and the share of lists with their positive first."""
-        sizes = [sum(len(query) + len(passage) for passage in passages) for query, passages, _ in batch]
+        sizes = [sum(data.pair_length(query, passage, max_length) for passage in passages) for query, passages, _ in batch]
         others, split = self.spread("gradients", batch, sizes, max_length)
         for p in self.trained.values():
             p.grad = None
@@ -95,7 +96,7 @@ class Workers:
         return total, loss / len(batch), hits / len(batch)
 
     def score(self, pairs, max_length):
-        others, split = self.spread("score", pairs, [len(query) + len(passage) for query, passage in pairs], max_length)
+        others, split = self.spread("score", pairs, [data.pair_length(*pair, max_length) for pair in pairs], max_length)
         out = np.empty(len(pairs), dtype=np.float32)
         out[split[0]] = score(self.model, [pairs[k] for k in split[0]], max_length, self.settings)
         for (pipe, _), part in zip(others, split[1:]):
