@@ -43,6 +43,10 @@ def pair_length(query, passage, max_length):
     return min(len(query) + len(passage) + 3, max_length)
 
 
+def list_length(query, passages, max_length):
+    return sum(pair_length(query, passage, max_length) for passage in passages)
+
+
 def collate(pairs, max_length):
     """[CLS] query [SEP] passage [SEP] with token types 0 and 1. A pair that is too long loses the end of its passage;
     a query is cut only where it alone would fill the pair. Returns ids, types and mask as int64 arrays."""

@@ -88,13 +88,14 @@ def main(argv=None):
                                              "made": {"sentence": 20, "words": 10}}},
                         validation={"toy": 10}, phases=[phase, dict(phase, steps=20, max_length=64, joined=0.5)],
                         encoders={"base": {"query": "", "passage": "w1 ", "weight": 8.0}}, bm25_weight=4.0,
-                        warmup_steps=5, checkpoint_steps=20, validation_steps=40, validation_depth=8, fit_depth=8,
+                        warmup_steps=5, checkpoint_steps=20, validation_steps=40, validation_depth=8,
                         learning_rate=3e-3, head_learning_rate=3e-3, patience=9, frozen=[])
         with open(at("settings.json"), "w", encoding="utf-8") as file:
             json.dump(settings, file)
 
-        def run(out):
-            train.main(["--base", at("base"), "--encoders", root, "--data", at("texts"), "--settings", at("settings.json"), "--out", at(out)])
+        def run(out, *more):
+            train.main(["--base", at("base"), "--encoders", root, "--data", at("texts"), "--settings", at("settings.json"),
+                        "--out", at(out), *more])
             return torch.load(at(out, "last.pt"), weights_only=True)
 
         whole = run("whole")
@@ -123,8 +124,7 @@ def main(argv=None):
                 assert torch.equal(tensor, parts[weights][name]), f"resuming changed {weights} {name}"
         # From a reranker: what is exported stands between its weights and those of the run.
         started = at("whole", "model", "model.safetensors")
-        train.main(["--base", at("base"), "--encoders", root, "--data", at("texts"), "--settings", at("settings.json"), "--out", at("further"),
-                    "--start", started])
+        run("further", "--start", started)
         name = "bert.encoder.layer.0.output.dense.weight"
         trained = torch.load(at("further", "best.pt"), weights_only=True)["average"][name]
         between = torch.lerp(trained, load_file(started)[name].float(), settings["start_share"])

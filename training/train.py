@@ -132,7 +132,7 @@ def train(trainer, lists, settings, out):
             gradients, loss, hits = trainer.workers.gradients(batch, max_length)
             norm = trainer.update(gradients)
             report(loss=round(loss, 4), first=round(hits, 4), norm=round(norm, 3),
-                   tokens=sum(data.pair_length(q, p, max_length) for q, passages, _ in batch for p in passages),
+                   tokens=sum(data.list_length(query, passages, max_length) for query, passages, _ in batch),
                    seconds=round(time.time() - begin, 3))
             if trainer.step % settings["validation_steps"] == 0 or trainer.step == trainer.steps:
                 figures, _ = validate(trainer, lists, trainer.average)

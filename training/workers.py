@@ -80,7 +80,7 @@ class Workers:
 
     def gradients(self, batch, max_length):
         """float32 gradients of the mean loss by name, that loss, and the share of lists with their positive first."""
-        sizes = [sum(data.pair_length(query, passage, max_length) for passage in passages) for query, passages, _ in batch]
+        sizes = [data.list_length(query, passages, max_length) for query, passages, _ in batch]
         others, split = self.spread("gradients", batch, sizes, max_length)
         for p in self.trained.values():
             p.grad = None
