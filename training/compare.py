@@ -3,8 +3,7 @@
 Reads COLLECTION.model.trec and COLLECTION.cosine.trec (a / in a name is written as -), as evaluate.py --runs and
 `rerank run` write them, and the collections; without a run of the cosine its columns hold "-". --depth says how many of
 BM25's passages were reranked; BM25 is cut there too. --limit takes the first N queries of each collection. --failures N
-adds the N queries of each collection that lose most nDCG@10 by the model. --sums adds what sums of the scores reach, each first brought
-to mean 0 and standard deviation 1 among a query's passages.
+adds the N queries of each collection that lose most nDCG@10 by the model.
 
 Example:
   python compare.py --runs runs --collections xquad/en cranfield scifact --failures 4
@@ -13,12 +12,10 @@ import argparse
 import os
 
 import ir_measures
-import numpy as np
 
 from evaluate import MEASURE, Collection
 
 SAME = 1e-9
-SUMS = (("model",), ("model", "BM25"), ("model", "cosine"), ("model", "cosine", "BM25"), ("cosine", "BM25"))
 
 
 def read_run(path, queries):
@@ -70,19 +67,6 @@ def failures(collection, bm25, model, values, others, count):
                f"{position(model, query, passage)} | {best(model, query)} |")
 
 
-def scaled(run):
-    """The run with each query's scores at mean 0 and standard deviation 1."""
-    out = {}
-    for query, passages in run.items():
-        values = np.array(list(passages.values()))
-        out[query] = dict(zip(passages, (values - values.mean()) / (values.std() + SAME)))
-    return out
-
-
-def add(runs):
-    return {query: {p: sum(run[query][p] for run in runs) for p in passages} for query, passages in runs[0].items()}
-
-
 def main(argv=None):
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -92,32 +76,22 @@ def main(argv=None):
     parser.add_argument("--depth", type=int, default=100, help="passages a query that were reranked (100)")
     parser.add_argument("--limit", type=int, help="take the first N queries only")
     parser.add_argument("--failures", type=int, default=0, help="queries a collection to show")
-    parser.add_argument("--sums", action="store_true", help="rank by sums of the scores, too")
     args = parser.parse_args(argv)
     print("| collection | queries | BM25 | base model's cosine | model | against BM25 | against the cosine |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    worst, sums = [], {}
+    worst = []
     for name in args.collections:
         collection = Collection(os.path.join(args.data, name), args.depth, args.limit)
         stem = os.path.join(args.runs, name.replace("/", "-"))
         model = read_run(f"{stem}.model.trec", collection.queries)
         bm25, ours = by_query(collection, collection.run), by_query(collection, model)
-        beside, runs = ("-", "-"), {"model": model, "BM25": collection.run}
+        beside = ("-", "-")
         if os.path.exists(f"{stem}.cosine.trec"):
-            runs["cosine"] = read_run(f"{stem}.cosine.trec", collection.queries)
-            cosine = by_query(collection, runs["cosine"])
+            cosine = by_query(collection, read_run(f"{stem}.cosine.trec", collection.queries))
             beside = (f"{mean(cosine):.3f}", differences(ours, cosine))
         print(f"| {name} | {len(collection.qrels)} | {mean(bm25):.3f} | {beside[0]} | {mean(ours):.3f} | "
               f"{differences(ours, bm25)} | {beside[1]} |")
-        if args.sums:
-            parts = {part: scaled(run) for part, run in runs.items()}
-            sums[name] = [mean(by_query(collection, add([parts[part] for part in names]))) if set(names) <= set(parts) else np.nan
-                          for names in SUMS]
         worst.append((name, list(failures(collection, collection.run, model, ours, bm25, args.failures))))
-    if sums:
-        print("\n| ranking | " + " | ".join(sums) + " | mean |\n| --- |" + " --- |" * (1 + len(sums)))
-        for names, values in zip(SUMS, zip(*sums.values())):
-            print(f"| {' + '.join(names)} | " + " | ".join(f"{value:.3f}" for value in [*values, np.mean(values)]) + " |")
     for name, rows in worst:
         if not rows:
             continue

@@ -21,6 +21,7 @@ void add_run(CLI::App& app, Program& program);
 void add_eval(CLI::App& app, Program& program);
 void add_eval_protocol(CLI::App& app, Program& program);
 void add_compare(CLI::App& app, Program& program);
+void add_fuse(CLI::App& app, Program& program);
 void add_retrieve(CLI::App& app, Program& program);
 void add_convert(CLI::App& app, Program& program);
 void add_report(CLI::App& app, Program& program);

@@ -77,6 +77,7 @@ Exit run(int argc, char** argv) {
   add_eval(app, program);
   add_eval_protocol(app, program);
   add_compare(app, program);
+  add_fuse(app, program);
   add_retrieve(app, program);
   add_convert(app, program);
   add_report(app, program);

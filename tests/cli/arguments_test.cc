@@ -6,9 +6,9 @@
 namespace rerank::testing {
 namespace {
 
-constexpr const char* kCommands[] = {"rank",     "score",    "run",      "eval",     "eval-protocol", "compare",
-                                     "retrieve", "convert",  "report",   "tokenize", "info",          "bench",
-                                     "verify",   "quantize", "generate", "serve",    "pull",          "models"};
+constexpr const char* kCommands[] = {"rank",     "score",    "run",    "eval",     "eval-protocol", "compare", "fuse",
+                                     "retrieve", "convert",  "report", "tokenize", "info",          "bench",   "verify",
+                                     "quantize", "generate", "serve",  "pull",     "models"};
 
 class Arguments : public ProgramTest {};
 
