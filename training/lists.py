@@ -1,5 +1,5 @@
-"""Which queries a training step takes, which passages stand beside each, and what the teacher says of them; and the
-validation lists."""
+"""The pools with their teacher and the validation lists; and the schedule of one run: which queries a step takes, and which
+passages stand beside each."""
 import os
 import zlib
 
@@ -15,7 +15,7 @@ class Lists:
         """encoders: folder of the teacher's encoders, each a folder of the name that the settings give it."""
         self.settings = settings
         tokenizer = data.load_tokenizer(base)
-        made = [pools.Pool(name, options, data_dir, settings["seed"]) for name, options in settings["pools"].items()]
+        made = [pools.Pool(name, options, data_dir, settings["pool_seed"]) for name, options in settings["pools"].items()]
         named = settings["encoders"]
         for name, options in named.items():
             teacher.embed_pools(os.path.join(encoders, name), options, made, settings, os.path.join(work, "teacher", name))
@@ -35,24 +35,40 @@ class Lists:
             for name in phase["mixture"]:
                 pool = self.pools[name]
                 self.trained[name] = [i for i in range(len(pool.queries)) if pool.queries[i] not in secret]
-        self.plans = [self.plan(number) for number in range(len(settings["phases"]))]
-
-    def plan(self, number):
-        """All queries of a phase in their order: (pool, query)."""
-        phase = self.settings["phases"][number]
-        rng = np.random.default_rng((self.settings["seed"], 1, number))
-        total, weight = phase["steps"] * phase["queries_per_step"], sum(phase["mixture"].values())
-        out = []
-        for name, share in phase["mixture"].items():
-            count, queries = int(np.ceil(total * share / weight)), self.trained[name]
-            while count > 0:
-                out += [(name, queries[k]) for k in rng.permutation(len(queries))[:count]]
-                count -= len(queries)
-        return [out[k] for k in rng.permutation(len(out))[:total]]
 
     def teach(self, pool, i, passages):
         """The teacher's scores of the passages."""
         return self.weights @ pool.features(i)[:, passages]
+
+    def validation(self):
+        """Yields (pool name, query, passages, which of them are relevant): BM25's best and all relevant ones."""
+        for name, chosen in self.held_out.items():
+            pool = self.pools[name]
+            for i in chosen:
+                lexical = pool.features(i)[-1]
+                passages = [*sorted(pool.answers[i]), *pool.candidates(lexical, i, self.settings["validation_depth"])]
+                yield pool, i, passages, np.arange(len(passages)) < len(pool.answers[i])
+
+
+class Schedule:
+    """The order of queries, and the choice of passages, of a run. Both depend on its seed alone."""
+
+    def __init__(self, lists, seed):
+        self.lists, self.settings, self.seed = lists, lists.settings, seed
+        self.plans = [self.plan(number) for number in range(len(self.settings["phases"]))]
+
+    def plan(self, number):
+        """All queries of a phase in their order: (pool, query)."""
+        phase = self.settings["phases"][number]
+        rng = np.random.default_rng((self.seed, 1, number))
+        total, weight = phase["steps"] * phase["queries_per_step"], sum(phase["mixture"].values())
+        out = []
+        for name, share in phase["mixture"].items():
+            count, queries = int(np.ceil(total * share / weight)), self.lists.trained[name]
+            while count > 0:
+                out += [(name, queries[k]) for k in rng.permutation(len(queries))[:count]]
+                count -= len(queries)
+        return [out[k] for k in rng.permutation(len(out))[:total]]
 
     def step(self, step):
         """The lists of one step, [(query tokens, [passage tokens], teacher's scores)], positive first; and the longest pair."""
@@ -61,22 +77,23 @@ class Lists:
             if step < first + phase["steps"]:
                 break
             first += phase["steps"]
-        rng = np.random.default_rng((settings["seed"], 2, step))
+        rng = np.random.default_rng((self.seed, 2, step))
         size = phase["queries_per_step"]
-        chosen = [(self.pools[name], i, self.choose(self.pools[name], i, phase, rng))
+        known = self.lists.pools
+        chosen = [(known[name], i, self.choose(known[name], i, phase, rng))
                   for name, i in self.plans[number][(step - first) * size:(step - first + 1) * size]]
         out = []
         for pool, i, passages in chosen:
             query, tokens = pool.query_tokens[i], [pool.passage_tokens[x] for x in passages]
             if rng.random() < phase["joined"]:
                 tokens = [self.join(pool, i, x, phase["max_length"] - len(query) - 3, rng) for x in passages]
-            out.append((query, tokens, self.teach(pool, i, passages)))
+            out.append((query, tokens, self.lists.teach(pool, i, passages)))
         return out, phase["max_length"]
 
     def choose(self, pool, i, phase, rng):
         """The positive and its negatives."""
         features = pool.features(i)
-        lexical, near = features[-1], self.weights[:-1] @ features[:-1]
+        lexical, near = features[-1], self.lists.weights[:-1] @ features[:-1]
         chosen = []
         # Hard for one part of the teacher, for the other, and neither hard nor far.
         for values, (begin, end), count in ((lexical, (0, 20), phase["negatives_lexical"]),
@@ -104,12 +121,3 @@ class Lists:
             parts.insert(0 if rng.random() < 0.5 else len(parts), y)
             size += len(pool.passage_tokens[y])
         return np.concatenate([pool.passage_tokens[y] for y in parts])
-
-    def validation(self):
-        """Yields (pool name, query, passages, which of them are relevant): BM25's best and all relevant ones."""
-        for name, chosen in self.held_out.items():
-            pool = self.pools[name]
-            for i in chosen:
-                lexical = pool.features(i)[-1]
-                passages = [*sorted(pool.answers[i]), *pool.candidates(lexical, i, self.settings["validation_depth"])]
-                yield pool, i, passages, np.arange(len(passages)) < len(pool.answers[i])

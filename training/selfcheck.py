@@ -89,17 +89,17 @@ def main(argv=None):
                         validation={"toy": 10}, phases=[phase, dict(phase, steps=20, max_length=64, joined=0.5)],
                         encoders={"base": {"query": "", "passage": "w1 ", "weight": 8.0}}, bm25_weight=4.0,
                         warmup_steps=5, checkpoint_steps=20, validation_steps=40, validation_depth=8,
-                        learning_rate=3e-3, head_learning_rate=3e-3, patience=9, frozen=[])
-        with open(at("settings.json"), "w", encoding="utf-8") as file:
-            json.dump(settings, file)
+                        learning_rate=3e-3, head_learning_rate=3e-3, patience=9, frozen=[], start_share=0.5)
 
-        def run(out, *more):
+        def run(out, seeds, *more):
+            with open(at("settings.json"), "w", encoding="utf-8") as file:
+                json.dump({**settings, "seeds": seeds}, file)
             train.main(["--base", at("base"), "--encoders", root, "--data", at("texts"), "--settings", at("settings.json"),
                         "--out", at(out), *more])
-            return torch.load(at(out, "last.pt"), weights_only=True)
+            return [torch.load(at(out, f"run-{seed}", "last.pt"), weights_only=True) for seed in seeds]
 
-        whole = run("whole")
-        log = data.read_lines(at("whole", "log.jsonl"))
+        [whole] = run("whole", [1])
+        log = data.read_lines(at("whole", "run-1", "log.jsonl"))
         losses = [x["loss"] for x in log if "loss" in x]
         assert len(losses) == 80, len(losses)
         assert np.mean(losses[-20:]) < np.mean(losses[:5]) - 0.05, losses
@@ -114,23 +114,25 @@ def main(argv=None):
 
         train.Trainer.save = save_and_stop
         try:
-            run("parts")
+            run("parts", [1])
             raise SystemExit("error: the run was not interrupted")
         except KeyboardInterrupt:
             train.Trainer.save = original
-        parts = run("parts")
+        [parts] = run("parts", [1])
         for weights in ("last", "average"):
             for name, tensor in whole[weights].items():
                 assert torch.equal(tensor, parts[weights][name]), f"resuming changed {weights} {name}"
-        # From a reranker: what is exported stands between its weights and those of the run.
+        # From a reranker: what is exported stands between its weights and the mean of the runs'.
         started = at("whole", "model", "model.safetensors")
-        run("further", "--start", started)
+        run("further", [1, 2], "--start", started)
         name = "bert.encoder.layer.0.output.dense.weight"
-        trained = torch.load(at("further", "best.pt"), weights_only=True)["average"][name]
+        runs = [torch.load(at("further", f"run-{seed}", "best.pt"), weights_only=True)["average"][name] for seed in (1, 2)]
+        assert not torch.allclose(*runs, atol=2e-3), "both seeds gave the same weights"
+        trained = (runs[0] + runs[1]) / 2
         between = torch.lerp(trained, load_file(started)[name].float(), settings["start_share"])
         exported = load_file(at("further", "model", "model.safetensors"))[name].float()
         assert torch.allclose(exported, between, atol=2e-3), (exported - between).abs().max()
-        assert not torch.allclose(trained, between, atol=2e-3), "the run did not move the weights"
+        assert not torch.allclose(trained, between, atol=2e-3), "the runs did not move the weights"
         evaluate.main(["--model", at("whole", "model"), "--base", at("base"), "--data", root, "--collections", "texts",
                        "--max-length", "64", "--runs", at("runs")])
         compare.main(["--runs", at("runs"), "--data", root, "--collections", "texts", "--failures", "2"])

@@ -1,8 +1,9 @@
 """Trains the embedded reranker with one command: a BERT cross-encoder that learns a list's labels and a teacher's view of it.
 
-Everything that shapes the model stands in settings.json. --out gets teacher/ (embeddings), log.jsonl, last.pt, best.pt and at
-the end model/, a Hugging Face folder with calibrated scores. Started again with the same folder, a run goes on from last.pt,
-to the very step: data order and negatives depend on the seed and the step alone.
+Everything that shapes the model stands in settings.json. A run is made for each seed, one after the other, and the model is the
+mean of their weights. --out gets teacher/ (embeddings), for each seed run-SEED/ with log.jsonl, last.pt and best.pt, and at the end
+model/, a Hugging Face folder with calibrated scores. Started again with the same folder, a run goes on from last.pt, to the very
+step: data order and negatives depend on the seed and the step alone.
 
 Example:
   python train.py --base base/model --out run
@@ -18,7 +19,7 @@ import data
 import export
 import network
 import validation
-from lists import Lists
+from lists import Lists, Schedule
 from workers import Workers
 
 
@@ -91,7 +92,8 @@ class Trainer:
 
     def load(self, path):
         state = torch.load(path, map_location="cpu", weights_only=True)
-        changed = [key for key in self.settings if self.settings[key] != state["settings"].get(key)]
+        # What is done with the weights at the end does not shape the run.
+        changed = [key for key in self.settings if self.settings[key] != state["settings"].get(key) and key != "start_share"]
         if changed:
             raise SystemExit(f"error: {path} was made with another {', '.join(changed)}; give a new --out folder")
         with torch.no_grad():
@@ -114,7 +116,10 @@ def validate(trainer, lists, weights):
         weights, pairs, trainer.settings["validation_max_length"]))
 
 
-def train(trainer, lists, settings, out):
+def train(trainer, lists, seed, out):
+    """Trains to the end, or on from the folder's last.pt. Returns the average weights that were best in validation."""
+    settings, schedule = lists.settings, Schedule(lists, seed)
+    os.makedirs(out, exist_ok=True)
     checkpoint, best = os.path.join(out, "last.pt"), os.path.join(out, "best.pt")
     if os.path.exists(checkpoint):
         trainer.load(checkpoint)
@@ -128,7 +133,7 @@ def train(trainer, lists, settings, out):
             report(teacher_weights=lists.weights.tolist(), start=figures, **validation.baselines(lists))
         while trainer.step < trainer.steps and trainer.waited < settings["patience"]:
             begin = time.time()
-            batch, max_length = lists.step(trainer.step)
+            batch, max_length = schedule.step(trainer.step)
             gradients, loss, hits = trainer.workers.gradients(batch, max_length)
             norm = trainer.update(gradients)
             report(loss=round(loss, 4), first=round(hits, 4), norm=round(norm, 3),
@@ -145,7 +150,7 @@ def train(trainer, lists, settings, out):
                 trainer.save(checkpoint)
             elif trainer.step % settings["checkpoint_steps"] == 0:
                 trainer.save(checkpoint)
-    return best
+    return torch.load(best, map_location="cpu", weights_only=True)["average"]
 
 
 def main(argv=None):
@@ -162,20 +167,24 @@ def main(argv=None):
         settings = json.load(file)
     settings["phases"] *= settings["rounds"]
     torch.set_num_threads(1)
-    torch.manual_seed(settings["seed"])
-    os.makedirs(args.out, exist_ok=True)
-    trainer = Trainer(network.build_model(args.base, args.start), settings)
-    start = {name: p.clone() for name, p in trainer.master.items()}
     lists = Lists(settings, args.data, args.base, args.encoders, args.out)
-    best = train(trainer, lists, settings, args.out)
-    weights = torch.load(best, map_location="cpu", weights_only=True)["average"]
+    runs, start, trainer = {}, None, None
+    for seed in settings["seeds"]:
+        if trainer:
+            trainer.workers.close()
+        torch.manual_seed(settings["seeds"][0])  # a fresh head is the same in all runs, or their mean would be none of them
+        trainer = Trainer(network.build_model(args.base, args.start), settings)
+        start = start or {name: p.clone() for name, p in trainer.master.items()}
+        runs[seed] = train(trainer, lists, seed, os.path.join(args.out, f"run-{seed}"))
+    report = {f"run-{seed}": validate(trainer, lists, run)[0] for seed, run in runs.items()}
+    # A mean of runs knows more than each; one with the weights of the start keeps more of what the start knew.
+    weights = {name: torch.stack([run[name] for run in runs.values()]).mean(0) for name in start}
     if args.start:
-        # A mean with the weights of the start keeps more of what the start knew than the run alone.
         weights = {name: torch.lerp(p, start[name], settings["start_share"]) for name, p in weights.items()}
-    figures, scored = validate(trainer, lists, weights)
+    report["exported"], scored = validate(trainer, lists, weights)
     scale, offset = validation.calibrate(*scored)
     export.write_model(os.path.join(args.out, "model"), args.base, export.calibrated(weights, scale, offset))
-    print(json.dumps({"best_validation_ndcg": trainer.best, "exported": figures, "scale": scale, "offset": offset}))
+    print(json.dumps({**report, "scale": scale, "offset": offset}))
 
 
 if __name__ == "__main__":

@@ -62,14 +62,22 @@ class Workers:
     def __init__(self, model, settings, count):
         self.model, self.settings = model.share_memory(), settings
         self.trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.others = []
+        self.others, self.processes = [], []
         context = torch.multiprocessing.get_context("spawn")
         for _ in range(count - 1):
             shared = {name: torch.zeros_like(p).share_memory_() for name, p in self.trained.items()}
             mine, theirs = context.Pipe()
-            context.Process(target=serve, args=(model, shared, settings, theirs), daemon=True).start()
+            process = context.Process(target=serve, args=(model, shared, settings, theirs), daemon=True)
+            process.start()
             theirs.close()
             self.others.append((mine, shared))
+            self.processes.append(process)
+
+    def close(self):
+        for pipe, _ in self.others:
+            pipe.close()
+        for process in self.processes:
+            process.join()
 
     def spread(self, call, entries, sizes, max_length):
         """Gives the other processes their parts. Returns their pipes and shared gradients, and all parts, this one's first."""
