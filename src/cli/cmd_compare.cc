@@ -163,13 +163,6 @@ Exit run_compare(const Options& options) {
                                    : for_people(judged.value(), rows, options));
 }
 
-template <class Value>
-std::vector<std::string> names_of(const std::map<std::string, Value>& choices) {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : choices) names.push_back(name);
-  return names;
-}
-
 }  // namespace
 
 void add_compare(CLI::App& app, Program& program) {
@@ -182,12 +175,12 @@ void add_compare(CLI::App& app, Program& program) {
   command
       ->add_option("--test", options->test,
                    "Over the paired queries: t (Student's), permutation (of the mean), wilcoxon (signed ranks) [t]")
-      ->check(CLI::IsMember(names_of(kTests)).description(""))
+      ->check(CLI::IsMember(kTests).description(""))
       ->type_name("NAME");
   command
       ->add_option("--correction", options->correction,
                    "For looking at several measures and runs at once: holm, bonferroni, none [holm]")
-      ->check(CLI::IsMember(names_of(kCorrections)).description(""))
+      ->check(CLI::IsMember(kCorrections).description(""))
       ->type_name("NAME");
   command->add_option("--per-query", options->per_query, "Also the N queries that gain and lose most [0]")
       ->type_name("N");

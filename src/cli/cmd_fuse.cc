@@ -17,10 +17,8 @@
 #include "cli/input.h"
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "evaluation/forms.h"
 #include "evaluation/fusion.h"
 #include "evaluation/trec.h"
-#include "io/packed_output.h"
 
 namespace rerank::cli {
 namespace {
@@ -82,11 +80,7 @@ Status fuse(const Options& options) {
     if (fused.lacking[run] > 0)
       fmt::print(stderr, "rerank: {}: lacks {} of {} queries, which the other runs rank alone\n", options.runs[run],
                  fused.lacking[run], fused.run.rankings.size());
-  RERANK_ASSIGN(io::OutputFile file, open_output(options.output, options.runs));
-  io::PackedOutput output(std::move(file), io::packing_of(options.output));
-  RERANK_TRY(evaluation::write_run(fused.run, evaluation::Form::kTrec, options.method, {},
-                                   [&output](std::string_view lines) { return output.write(lines); }));
-  return output.close();
+  return write_trec_run(options.output, options.runs, fused.run, options.method);
 }
 
 }  // namespace
@@ -104,7 +98,7 @@ void add_fuse(CLI::App& app, Program& program) {
       ->add_option("--method", options->method,
                    "What is added: scores of mean 0 and deviation 1 a query (zscore), scores from 0 to 1 (minmax), "
                    "1 / (k + rank) (rrf) [zscore]")
-      ->check(CLI::IsMember({"zscore", "minmax", "rrf"}).description(""))
+      ->check(CLI::IsMember(kMethods).description(""))
       ->type_name("NAME");
   command->add_option("--weights", options->fusion.weights, "How much each run counts, divided by commas [1 for each]")
       ->delimiter(',')
@@ -116,8 +110,8 @@ void add_fuse(CLI::App& app, Program& program) {
   add_on_error(*command, options->on_error);
   command->footer(
       "A passage that a run does not rank counts there as its last one, by rrf as 0; a query that it does not rank "
-      "gets "
-      "nothing\nfrom it.\n\n"
+      "gets\n"
+      "nothing from it.\n\n"
       "Examples:\n"
       "  rerank fuse reranked.trec bm25.trec --output fused.trec\n"
       "  rerank fuse reranked.trec vectors.trec bm25.trec --weights 1,1,0.5 --output fused.trec\n"

@@ -18,9 +18,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "evaluation/dataset.h"
-#include "evaluation/forms.h"
 #include "evaluation/trec.h"
-#include "io/packed_output.h"
 #include "retrieval/analyzer.h"
 #include "retrieval/bm25.h"
 
@@ -118,12 +116,7 @@ Status retrieve(const Options& options, ProgressBar& bar) {
   RERANK_TRY(report_repeated(collection.corpus, repeated, meet));
   bad.summarize("line");
 
-  RERANK_ASSIGN(io::OutputFile file,
-                open_output(options.output, {collection.corpus.string(), collection.queries.string()}));
-  io::PackedOutput output(std::move(file), io::packing_of(options.output));
-  RERANK_TRY(evaluation::write_run(run, evaluation::Form::kTrec, options.method, {},
-                                   [&output](std::string_view lines) { return output.write(lines); }));
-  return output.close();
+  return write_trec_run(options.output, {collection.corpus.string(), collection.queries.string()}, run, options.method);
 }
 
 Exit run_retrieve(const Options& options) {

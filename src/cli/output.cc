@@ -3,6 +3,8 @@
 #include <filesystem>
 
 #include "base/try.h"
+#include "evaluation/forms.h"
+#include "io/packed_output.h"
 
 namespace rerank::cli {
 namespace {
@@ -28,6 +30,15 @@ Status refuse_input_as_output(const std::string& path, const std::vector<std::st
 Result<io::OutputFile> open_output(const std::string& path, const std::vector<std::string>& inputs) {
   RERANK_TRY(refuse_input_as_output(path, inputs));
   return io::OutputFile::open(path);
+}
+
+Status write_trec_run(const std::string& path, const std::vector<std::string>& inputs, const evaluation::Run& run,
+                      std::string_view tag) {
+  RERANK_ASSIGN(io::OutputFile file, open_output(path, inputs));
+  io::PackedOutput output(std::move(file), io::packing_of(path));
+  RERANK_TRY(evaluation::write_run(run, evaluation::Form::kTrec, tag, {},
+                                   [&output](std::string_view lines) { return output.write(lines); }));
+  return output.close();
 }
 
 Exit print_answer(std::string_view text) {
