@@ -47,7 +47,7 @@ class Trainer:
     def __init__(self, model, settings):
         self.settings, self.step = settings, 0
         self.steps = sum(phase["steps"] for phase in settings["phases"])
-        self.best, self.waited = -1.0, 0
+        self.best, self.waited = {"ndcg": -1.0}, 0  # figures of the best validation
         frozen = tuple(settings["frozen"])
         self.master = {name: p.detach().clone().float() for name, p in model.named_parameters()}
         self.average = {name: p.clone() for name, p in self.master.items()}
@@ -117,7 +117,8 @@ def validate(trainer, lists, weights):
 
 
 def train(trainer, lists, seed, out):
-    """Trains to the end, or on from the folder's last.pt. Returns the average weights that were best in validation."""
+    """Trains to the end, or on from the folder's last.pt. Returns the average weights that were best in validation, and that
+    validation's figures."""
     settings, schedule = lists.settings, Schedule(lists, seed)
     os.makedirs(out, exist_ok=True)
     checkpoint, best = os.path.join(out, "last.pt"), os.path.join(out, "best.pt")
@@ -142,15 +143,15 @@ def train(trainer, lists, seed, out):
             if trainer.step % settings["validation_steps"] == 0 or trainer.step == trainer.steps:
                 figures, _ = validate(trainer, lists, trainer.average)
                 report(**figures)
-                if figures["ndcg"] > trainer.best:
-                    trainer.best, trainer.waited = figures["ndcg"], 0
+                if figures["ndcg"] > trainer.best["ndcg"]:
+                    trainer.best, trainer.waited = figures, 0
                     trainer.save(best)
                 else:
                     trainer.waited += 1
                 trainer.save(checkpoint)
             elif trainer.step % settings["checkpoint_steps"] == 0:
                 trainer.save(checkpoint)
-    return torch.load(best, map_location="cpu", weights_only=True)["average"]
+    return torch.load(best, map_location="cpu", weights_only=True)["average"], trainer.best
 
 
 def main(argv=None):
@@ -168,17 +169,17 @@ def main(argv=None):
     settings["phases"] *= settings["rounds"]
     torch.set_num_threads(1)
     lists = Lists(settings, args.data, args.base, args.encoders, args.out)
-    runs, start, trainer = {}, None, None
+    runs, report, start, trainer = [], {}, None, None
     for seed in settings["seeds"]:
         if trainer:
             trainer.workers.close()
         torch.manual_seed(settings["seeds"][0])  # a fresh head is the same in all runs, or their mean would be none of them
         trainer = Trainer(network.build_model(args.base, args.start), settings)
         start = start or {name: p.clone() for name, p in trainer.master.items()}
-        runs[seed] = train(trainer, lists, seed, os.path.join(args.out, f"run-{seed}"))
-    report = {f"run-{seed}": validate(trainer, lists, run)[0] for seed, run in runs.items()}
+        weights, report[f"run-{seed}"] = train(trainer, lists, seed, os.path.join(args.out, f"run-{seed}"))
+        runs.append(weights)
     # A mean of runs knows more than each; one with the weights of the start keeps more of what the start knew.
-    weights = {name: torch.stack([run[name] for run in runs.values()]).mean(0) for name in start}
+    weights = {name: torch.stack([run[name] for run in runs]).mean(0) for name in start}
     if args.start:
         weights = {name: torch.lerp(p, start[name], settings["start_share"]) for name, p in weights.items()}
     report["exported"], scored = validate(trainer, lists, weights)
