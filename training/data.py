@@ -14,6 +14,14 @@ def join_title(passage):
     return title + " " + passage["text"] if title else passage["text"]
 
 
+def find_source(folders, name):
+    """The path of a source's files without their endings, in the first of the folders that has it."""
+    for folder in folders:
+        if os.path.exists(os.path.join(folder, name + ".passages.jsonl.gz")):
+            return os.path.join(folder, name)
+    raise SystemExit(f"error: no source {name} in {', '.join(folders)}; training/README.md tells where sources come from")
+
+
 def read_lines(path):
     opener = gzip.open if path.endswith(".gz") else open
     with opener(path, "rt", encoding="utf-8") as file:

@@ -11,11 +11,11 @@ import teacher
 
 
 class Lists:
-    def __init__(self, settings, data_dir, base, encoders, work):
+    def __init__(self, settings, data_dirs, base, encoders, work):
         """encoders: folder of the teacher's encoders, each a folder of the name that the settings give it."""
         self.settings = settings
         tokenizer = data.load_tokenizer(base)
-        made = [pools.Pool(name, options, data_dir, settings["pool_seed"]) for name, options in settings["pools"].items()]
+        made = [pools.Pool(name, options, data_dirs, settings["pool_seed"]) for name, options in settings["pools"].items()]
         named = settings["encoders"]
         for name, options in named.items():
             teacher.embed_pools(os.path.join(encoders, name), options, made, settings, os.path.join(work, "teacher", name))

@@ -40,10 +40,10 @@ class Pool:
     """queries, passages: texts; answers[i]: the passages that answer query i, as a set; the first one found is
     positives[i]; barred[i]: passages that may not stand beside query i, since they hold its text."""
 
-    def __init__(self, name, options, data_dir, seed):
+    def __init__(self, name, options, data_dirs, seed):
         self.name = name
         rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
-        source = data_dir + "/" + options["source"]
+        source = data.find_source(data_dirs, options["source"])
         texts = [data.join_title(p) for p in data.read_lines(source + ".passages.jsonl.gz")]
         if "part_words" in options:
             # The source's pairs do not say which part answers, so such a pool has made queries only.

@@ -1,7 +1,8 @@
 """Checks the training tools on a tiny model and made-up texts, in seconds and without any download.
 
-It embeds, trains, resumes, exports, evaluates and compares, and checks that the loss falls, that a resumed run ends at the very
-weights of an uninterrupted one, and that transformers reads the exported folder and ranks with it.
+It reads Debian's descriptions and WordNet's files, embeds, trains, resumes, exports, evaluates, compares and leaves families out, and
+checks that the loss falls, that a resumed run ends at the very weights of an uninterrupted one, that a family left out is not
+trained on, and that transformers reads the exported folder and ranks with it.
 
 Example:
   python selfcheck.py
@@ -17,7 +18,9 @@ import torch
 from safetensors.torch import load_file
 
 import compare
+import crossval
 import data
+import debian
 import evaluate
 import train
 
@@ -72,6 +75,49 @@ def make_texts(folder, rng):
                 file.write(f"q{i} Q0 {passage} {rank} {10 - rank} bm25\n")
 
 
+def check_sources(folder):
+    body = "\n ".join(["A tool that ranks passages by how well each of them", "answers a question, for people who search."] * 2)
+    block = "Package: {}\nDescription-md5: 0\nDescription-en: {}\n {}\n .\n Second paragraph."
+    text = "\n\n".join([block.format("b", "ranks passages (data files)", body), block.format("a", "reranker of passages", body),
+                         block.format("c", "transitional package", body.replace("tool", "thing")),
+                         "Package: d\nDescription-en: too short\n A body of few words."])
+    [(query, passage)] = debian.descriptions(text)
+    assert query == "reranker of passages" and passage.endswith("people who search. Second paragraph."), (query, passage)
+    for part, line in (("noun", '00001740 03 n 02 jet_engine 0 jet 1 001 @ 00 n 0 | an engine that pushes a gas backwards; "a jet"'),
+                       ("verb", "00001741 29 v 01 go 0 000 | too short"),
+                       ("adj", "00001742 00 a 01 wide(p) 0 000 | so much that all of it fits  ")):
+        with open(os.path.join(folder, "data." + part), "w", encoding="utf-8") as file:
+            file.write("  1 License\n" + line + "\n")
+    assert list(debian.meanings(folder)) == [("jet engine, jet", "an engine that pushes a gas backwards"),
+                                             ("wide", "so much that all of it fits")], list(debian.meanings(folder))
+
+
+def check_crossval(settings, at, root):
+    """Two families; each run but the last learns from the other one alone."""
+    seen = []
+    original = crossval.train.train
+
+    def note(trainer, lists, seed, out):
+        seen.append((sorted(lists.held_out), [sorted(phase["mixture"]) for phase in lists.settings["phases"]]))
+        return original(trainer, lists, seed, out)
+
+    settings = dict(settings, cross_validation={"seed": 5, "queries": 6, "steps": [4, 2], "families": {
+        "toys": {"measured": ["toy"]}, "other toys": {"measured": ["toy-2"], "also": ["toy-parts"]}}})
+    settings["pools"]["toy-2"] = settings["pools"]["toy"]
+    settings["phases"] = [dict(phase, mixture={**phase["mixture"], "toy-2": 1}) for phase in settings["phases"]]
+    with open(at("settings.json"), "w", encoding="utf-8") as file:
+        json.dump(settings, file)
+    crossval.train.train = note
+    crossval.main(["--base", at("base"), "--encoders", root, "--data", at("texts"), "--settings", at("settings.json"),
+                   "--out", at("folds")])
+    crossval.train.train = original
+    every, rest = ["toy", "toy-2", "toy-parts"], ["toy-2", "toy-parts"]
+    assert seen == [(["toy", "toy-2"], [every] * 2), (["toy"], [rest] * 2), (["toy-2"], [["toy"]] * 2)], seen
+    with open(at("folds", "crossval.json"), encoding="utf-8") as file:
+        columns = json.load(file)
+    assert all(set(columns[name]) == {"toy", "toy-2"} for name in ("bm25", "cosine", "teacher", "left out", "none left out")), columns
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args(argv)
@@ -82,11 +128,12 @@ def main(argv=None):
         at = lambda *names: os.path.join(root, *names)
         make_base(at("base"))
         make_texts(at("texts"), np.random.default_rng(2))
+        check_sources(root)
         phase = dict(settings["phases"][0], mixture={"toy": 2, "toy-parts": 1}, steps=60, max_length=48)
         settings.update(rounds=1, pools={"toy": {"source": "toy", "passages": 60},
                                "toy-parts": {"source": "toy", "part_words": 12, "passages": 70,
                                              "made": {"sentence": 20, "words": 10}}},
-                        validation={"toy": 10}, phases=[phase, dict(phase, steps=20, max_length=64, joined=0.5)],
+                        validation={"toy": 10}, calibrated_on=["toy"], phases=[phase, dict(phase, steps=20, max_length=64, joined=0.5)],
                         encoders={"base": {"query": "", "passage": "w1 ", "weight": 8.0}}, bm25_weight=4.0,
                         warmup_steps=5, checkpoint_steps=20, validation_steps=40, validation_depth=8,
                         learning_rate=3e-3, head_learning_rate=3e-3, patience=9, frozen=[], start_share=0.5)
@@ -136,6 +183,7 @@ def main(argv=None):
         evaluate.main(["--model", at("whole", "model"), "--base", at("base"), "--data", root, "--collections", "texts",
                        "--max-length", "64", "--runs", at("runs")])
         compare.main(["--runs", at("runs"), "--data", root, "--collections", "texts", "--failures", "2"])
+        check_crossval(settings, at, root)
     print("selfcheck: ok")
 
 

@@ -1,9 +1,9 @@
 """Trains the embedded reranker with one command: a BERT cross-encoder that learns a list's labels and a teacher's view of it.
 
 Everything that shapes the model stands in settings.json. A run is made for each seed, one after the other, and the model is the
-mean of their weights. --out gets teacher/ (embeddings), for each seed run-SEED/ with log.jsonl, last.pt and best.pt, and at the end
-model/, a Hugging Face folder with calibrated scores. Started again with the same folder, a run goes on from last.pt, to the very
-step: data order and negatives depend on the seed and the step alone.
+mean of their weights. --out gets teacher/ (embeddings), start.json (what start and teacher are worth), for each seed run-SEED/ with
+log.jsonl, last.pt and best.pt, and at the end model/, a Hugging Face folder with calibrated scores. Started again with the same
+folder, a run goes on from last.pt, to the very step: data order and negatives depend on the seed and the step alone.
 
 Example:
   python train.py --base base/model --out run
@@ -92,8 +92,9 @@ class Trainer:
 
     def load(self, path):
         state = torch.load(path, map_location="cpu", weights_only=True)
-        # What is done with the weights at the end does not shape the run.
-        changed = [key for key in self.settings if self.settings[key] != state["settings"].get(key) and key != "start_share"]
+        # What is done with the weights at the end does not shape the run, nor do other runs.
+        changed = [key for key in self.settings if self.settings[key] != state["settings"].get(key)
+                   and key not in ("start_share", "calibrated_on", "cross_validation")]
         if changed:
             raise SystemExit(f"error: {path} was made with another {', '.join(changed)}; give a new --out folder")
         with torch.no_grad():
@@ -129,9 +130,6 @@ def train(trainer, lists, seed, out):
             log.write(json.dumps({"step": trainer.step, **values}) + "\n")
             log.flush()
 
-        if trainer.step == 0:
-            figures, _ = validate(trainer, lists, trainer.master)
-            report(teacher_weights=lists.weights.tolist(), start=figures, **validation.baselines(lists))
         while trainer.step < trainer.steps and trainer.waited < settings["patience"]:
             begin = time.time()
             batch, max_length = schedule.step(trainer.step)
@@ -154,14 +152,27 @@ def train(trainer, lists, seed, out):
     return torch.load(best, map_location="cpu", weights_only=True)["average"], trainer.best
 
 
-def main(argv=None):
+def report_start(trainer, lists, path):
+    """Writes what the start, the teacher and its parts are worth on the validation lists, unless it is known."""
+    if not os.path.exists(path):
+        figures, _ = validate(trainer, lists, trainer.master)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"start": figures, **validation.baselines(lists)}, file)
+
+
+def add_inputs(parser):
+    """The options that say what a run is made of."""
     here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", required=True, help="folder of the base model (config, weights, tokenizer.json)")
     parser.add_argument("--encoders", required=True, help="folder of the teacher's encoders, each a folder of its settings' name")
-    parser.add_argument("--start", help="model.safetensors of the reranker to start from, instead of a fresh head")
-    parser.add_argument("--data", default=os.path.join(here, "../../shared/data/train"), help="folder of the sources")
+    parser.add_argument("--data", nargs="+", default=[os.path.join(here, "../../shared/data/train")], help="folders of the sources")
     parser.add_argument("--settings", default=os.path.join(here, "settings.json"))
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_inputs(parser)
+    parser.add_argument("--start", help="model.safetensors of the reranker to start from, instead of a fresh head")
     parser.add_argument("--out", required=True, help="folder for all that the run writes")
     args = parser.parse_args(argv)
     with open(args.settings, encoding="utf-8") as file:
@@ -175,15 +186,17 @@ def main(argv=None):
             trainer.workers.close()
         torch.manual_seed(settings["seeds"][0])  # a fresh head is the same in all runs, or their mean would be none of them
         trainer = Trainer(network.build_model(args.base, args.start), settings)
-        start = start or {name: p.clone() for name, p in trainer.master.items()}
+        if not runs:
+            start = {name: p.clone() for name, p in trainer.master.items()}
+            report_start(trainer, lists, os.path.join(args.out, "start.json"))
         weights, report[f"run-{seed}"] = train(trainer, lists, seed, os.path.join(args.out, f"run-{seed}"))
         runs.append(weights)
     # A mean of runs knows more than each; one with the weights of the start keeps more of what the start knew.
     weights = {name: torch.stack([run[name] for run in runs]).mean(0) for name in start}
     if args.start:
         weights = {name: torch.lerp(p, start[name], settings["start_share"]) for name, p in weights.items()}
-    report["exported"], scored = validate(trainer, lists, weights)
-    scale, offset = validation.calibrate(*scored)
+    report["exported"], scores = validate(trainer, lists, weights)
+    scale, offset = validation.calibrate(lists, scores)
     export.write_model(os.path.join(args.out, "model"), args.base, export.calibrated(weights, scale, offset))
     print(json.dumps({**report, "scale": scale, "offset": offset}))
 

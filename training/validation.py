@@ -38,15 +38,20 @@ def figures(entries, scores):
 
 
 def measure(lists, score):
-    """The figures of score(token pairs), and all scores and labels as two arrays."""
+    """The figures of score(token pairs), and the scores of all pairs."""
     entries = list(lists.validation())
     scores = score(token_pairs(entries))
-    return figures(entries, scores), (scores, np.concatenate([relevant for _, _, _, relevant in entries]))
+    return figures(entries, scores), scores
 
 
-def calibrate(scores, labels):
-    """(scale, offset) for which sigmoid(scale x score + offset) gives the labels the greatest likelihood. The scale is
-    fitted by its logarithm: a negative one would turn the order round."""
+def calibrate(lists, scores):
+    """(scale, offset) for which sigmoid(scale x score + offset) gives the labels of the pools that the settings name the
+    greatest likelihood. The scale is fitted by its logarithm: a negative one would turn the order round."""
+    entries = list(lists.validation())
+    labels = np.concatenate([relevant for _, _, _, relevant in entries])
+    named = np.concatenate([np.full(len(passages), pool.name in lists.settings["calibrated_on"])
+                            for pool, _, passages, _ in entries])
+    scores, labels = scores[named], labels[named]
     x, y = torch.from_numpy(scores).double(), torch.from_numpy(labels).double()
     line = torch.zeros(2, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([line], max_iter=100, line_search_fn="strong_wolfe")
