@@ -4,21 +4,24 @@ Sources of one family share texts or style (encyclopedia questions, biomedical t
 each, a run begins with the base model and a fresh head, trains on the other families for the steps that the settings'
 "cross_validation" gives, and is measured on held-out queries of the family: each with all its relevant passages and BM25's best. One
 more run leaves nothing out: its distance to the others is what the family's own texts bring. No run sees a held-out query, and
-none is measured before its end, so nothing is chosen by these figures. --out keeps the runs; an interrupted one goes on.
+none is measured before its end, so nothing is chosen by these figures. --out keeps the runs, each in a folder fold-FAMILY;
+an interrupted one goes on. In the folder that train.py wrote, the teacher's embeddings are not made again.
 
 These runs are far shorter than the shipped model's, which no longer can be made without a family: its figures are not theirs.
 
 Example:
-  python crossval.py --base base/model --encoders encoders --data ../../shared/data/train extra --out folds
+  python crossval.py --base base/model --encoders encoders --data ../../shared/data/train extra --out run
 """
 import argparse
 import copy
 import json
 import os
+import types
 
 import numpy as np
 import torch
 
+import evaluate
 import network
 import teacher
 import train
@@ -38,15 +41,11 @@ def fold_settings(settings, left_out):
 
 def cosines(lists, entries, base):
     """The base model's own cosine of each pair, in the entries' order."""
-    encoder, out = teacher.Encoder(base), []
+    texts = types.SimpleNamespace(queries={(pool.name, i): pool.queries[i] for pool, i, _, _ in entries},
+                                  passages={(pool.name, x): pool.passages[x] for pool, _, found, _ in entries for x in found})
     limits = lists.settings["teacher_max_tokens"], lists.settings["teacher_batch_tokens"]
-    queries = encoder.embed([pool.queries[i] for pool, i, _, _ in entries], *limits).astype(np.float32)
-    known = list(dict.fromkeys((pool.name, x) for pool, _, passages, _ in entries for x in passages))
-    vectors = encoder.embed([lists.pools[name].passages[x] for name, x in known], *limits).astype(np.float32)
-    row = {key: k for k, key in enumerate(known)}
-    for query, (pool, _, passages, _) in zip(queries, entries):
-        out.append(vectors[[row[pool.name, x] for x in passages]] @ query)
-    return np.concatenate(out)
+    score = evaluate.cosine_scores(teacher.Encoder(base), texts, *limits)
+    return np.array(score([((pool.name, i), (pool.name, x)) for pool, i, found, _ in entries for x in found]))
 
 
 def run_fold(lists, left_out, measured, args, out):
@@ -65,7 +64,7 @@ def run_fold(lists, left_out, measured, args, out):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     train.add_inputs(parser)
-    parser.add_argument("--out", required=True, help="folder for all that the runs write; teacher/ in it is train.py's")
+    parser.add_argument("--out", required=True, help="folder for all that the runs write; best that of train.py")
     args = parser.parse_args(argv)
     with open(args.settings, encoding="utf-8") as file:
         settings = json.load(file)

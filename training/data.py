@@ -28,6 +28,12 @@ def read_lines(path):
         return [json.loads(line) for line in file]
 
 
+def write_lines(path, rows):
+    opener = gzip.open if path.endswith(".gz") else open
+    with opener(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
 def load_tokenizer(model_dir):
     """The package's tokenizer.json truncates and pads to 128 tokens; pairs are cut here instead."""
     from tokenizers import Tokenizer

@@ -11,11 +11,11 @@ Example:
 """
 import argparse
 import glob
-import gzip
-import json
 import os
 import re
 import subprocess
+
+import data
 
 # Says nothing of what the package is for.
 EMPTY = re.compile(r"transitional|dummy|metapackage|meta-package|debug(ging)? symbols|empty package", re.IGNORECASE)
@@ -78,10 +78,9 @@ def meanings(folder):
 
 def write(out, name, rows):
     rows = list(rows)
-    with gzip.open(os.path.join(out, name + ".passages.jsonl.gz"), "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps({"_id": str(i), "text": passage}) + "\n" for i, (_, passage) in enumerate(rows))
-    with gzip.open(os.path.join(out, name + ".pairs.jsonl.gz"), "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps({"query": query, "positive": i, "negatives": []}) + "\n" for i, (query, _) in enumerate(rows))
+    path = os.path.join(out, name)
+    data.write_lines(path + ".passages.jsonl.gz", ({"_id": str(i), "text": passage} for i, (_, passage) in enumerate(rows)))
+    data.write_lines(path + ".pairs.jsonl.gz", ({"query": query, "positive": i, "negatives": []} for i, (query, _) in enumerate(rows)))
     print(f"{name}: {len(rows)} pairs")
 
 

@@ -8,7 +8,6 @@ Example:
   python selfcheck.py
 """
 import argparse
-import gzip
 import json
 import os
 import tempfile
@@ -25,12 +24,6 @@ import evaluate
 import train
 
 WORDS = 60
-
-
-def write_json_lines(path, rows):
-    opener = gzip.open if path.endswith(".gz") else open
-    with opener(path, "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 def make_base(folder):
@@ -63,10 +56,10 @@ def make_texts(folder, rng):
     queries = [" ".join(rng.choice(p, 2, replace=False)) for p in passages]
     pairs = [{"query": q, "positive": i, "negatives": [int(x) for x in rng.choice(60, 6, replace=False) if x != i][:5]}
              for i, q in enumerate(queries)]
-    write_json_lines(os.path.join(folder, "toy.passages.jsonl.gz"), rows)
-    write_json_lines(os.path.join(folder, "toy.pairs.jsonl.gz"), pairs)
-    write_json_lines(os.path.join(folder, "corpus.jsonl"), rows)
-    write_json_lines(os.path.join(folder, "queries.jsonl"), [{"_id": f"q{i}", "text": q} for i, q in enumerate(queries)])
+    data.write_lines(os.path.join(folder, "toy.passages.jsonl.gz"), rows)
+    data.write_lines(os.path.join(folder, "toy.pairs.jsonl.gz"), pairs)
+    data.write_lines(os.path.join(folder, "corpus.jsonl"), rows)
+    data.write_lines(os.path.join(folder, "queries.jsonl"), [{"_id": f"q{i}", "text": q} for i, q in enumerate(queries)])
     with open(os.path.join(folder, "qrels", "test.tsv"), "w", encoding="utf-8") as file:
         file.write("query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\t{i}\t1\n" for i in range(60)))
     with open(os.path.join(folder, "run.bm25.txt"), "w", encoding="utf-8") as file:
